@@ -1,0 +1,1 @@
+"""The outside observer: what clients saw, and whether it keeps what was promised. Sees nothing but the protocol."""
