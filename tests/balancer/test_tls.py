@@ -42,6 +42,7 @@ class Balancer:
                 "PATH": search_path(),
                 "DATCHAT_BIND": f"fd@{secure.fileno()} ssl crt chat.pem alpn http/1.1",
                 "DATCHAT_BIND_HTTP": f"fd@{plain.fileno()}",
+                "DATCHAT_TLS_PORT": self.secure.rpartition(":")[2],
                 "DATCHAT_ADMIN": "unix@admin.sock",
             }
             self.process = subprocess.Popen(
@@ -102,11 +103,11 @@ async def test_the_socket_goes_over_tls(balancer: Balancer, trusting: ssl.SSLCon
 
 
 def test_who_comes_without_tls_is_led_there(balancer: Balancer) -> None:
-    """A permanent redirect that keeps method and path, to the same host."""
+    """A permanent redirect that keeps method, host and path, to the port that has TLS."""
     answer = httpx.get(f"{balancer.plain}/rooms/lobby?at=3")
 
     assert answer.status_code == 308
-    assert answer.headers["location"] == balancer.plain.replace("http:", "https:") + "/rooms/lobby?at=3"
+    assert answer.headers["location"] == balancer.secure + "/rooms/lobby?at=3"
     assert answer.headers.get_list("set-cookie") == []
 
 

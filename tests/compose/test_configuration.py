@@ -19,7 +19,7 @@ from support.composes import COMPOSES
 
 pytestmark = [needs_engine, pytest.mark.timeout(600)]
 
-FURTHER = ["compose.ha.yaml", "compose.scale.yaml", "compose.secrets.yaml"]
+FURTHER = ["compose.ha.yaml", "compose.scale.yaml", "compose.secrets.yaml", "compose.tls.yaml"]
 FILES = [(), *(("compose.yaml", further) for further in FURTHER)]
 
 
@@ -32,7 +32,7 @@ def compose(request: pytest.FixtureRequest) -> Sequence[str]:
 @pytest.mark.parametrize("files", FILES, ids=lambda files: files[-1] if files else "alone")
 def test_it_is_clean(compose: Sequence[str], files: Sequence[str]) -> None:
     """Neither Compose has anything to say about the files."""
-    project = Project(*files, compose=compose)
+    project = Project(*files, compose=compose, CERTIFICATE_FILE=__file__)
     done = subprocess.run(
         [*project.words, "config", "-q"], cwd=ROOT, env=project.environment, capture_output=True, text=True, check=False
     )

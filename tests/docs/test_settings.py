@@ -10,7 +10,7 @@ import pytest
 from datchat import cli, settings
 from docs.documents import DOCUMENTS, ROOT, name_of, text
 
-OTHERS = {"BENCH_REFERENCE", "DATCHAT_BIND", "DATCHAT_BIND_HTTP", "DATCHAT_ADMIN"}
+OTHERS = {"BENCH_REFERENCE", "DATCHAT_BIND", "DATCHAT_BIND_HTTP", "DATCHAT_TLS_PORT", "DATCHAT_ADMIN"}
 """Variables of tools and configurations beside the program."""
 
 

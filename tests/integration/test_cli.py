@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -170,6 +171,15 @@ def test_output_may_be_cut_off() -> None:
         os.close(write)
 
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_node_loads_no_client() -> None:
+    """Nodes start without what only drills and clients need, httpx first of all: it would double their start."""
+    modules = "{'httpx', 'datchat.client', 'datchat.drills.run'}"
+    look = f"import sys, datchat.cli, datchat.app; print(*{modules} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == "\n"
 
 
 # What can't be done is said in one sentence, and nothing is overwritten

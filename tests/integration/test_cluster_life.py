@@ -25,8 +25,6 @@ pytestmark = needs_servers
 LIGHT = ("--web", "1", "--replicas", "1", "--web-store", "memory://")
 """A cluster that starts faster, for tests of something else than its parts."""
 
-START_S = 5.0
-
 
 def links() -> set[str]:
     """This machine's cables to clusters."""
@@ -44,19 +42,14 @@ def listens(address: tuple[str, int]) -> bool:
     "network", [pytest.param("namespaces", marks=needs_root), "loopback"], ids=["namespaces", "loopback"]
 )
 def test_up_and_down(tmp_path: Path, network: str) -> None:
-    """
-    The usual cluster is ready within five seconds (longer in proportion where others use the machine); afterwards
-    neither a process, a port, a link nor a file is left.
-    """
+    """The usual cluster starts, in either network; afterwards neither a process, a port, a link nor a file is left."""
     before = links()
     cluster = Cluster(tmp_path / "c", "--network", network)
-    crowd = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     with cluster:
         parts = cluster.ps()
         assert tuple(parts) == PARTS
         assert {part["state"] for part in parts.values()} == {"running"}
         assert [parts[name]["role"] for name in PARTS[:3]] == ["master", "replica", "replica"]
-        assert cluster.took_s < START_S * crowd
         supervisor = cluster.supervisor()
 
     assert not [name for name, part in parts.items() if lives(part["pid"])]

@@ -18,7 +18,8 @@ from datchat.drills.checkers import Verdict
 from datchat.drills.live import watched
 from datchat.drills.options import CLIENTS, RATE, variable
 from datchat.drills.result import Result, Results
-from datchat.drills.rivals import kinds as rivals
+from datchat.drills.rivals import people as users
+from datchat.drills.rivals.kinds import variables
 from datchat.drills.run import Drill, Order
 from datchat.drills.scenarios import SCENARIOS, Scenario
 from datchat.drills.targets import Ability, Target, clocks
@@ -120,12 +121,12 @@ async def _run_all(
 ) -> list[Result]:
     weaker = {} if options.ack == "all" else {"DATCHAT_ACK": options.ack, "DATCHAT_DRILL": "1"}
     if options.rival is not None:
-        weaker = rivals.variables(options.rival)
+        weaker = variables(options.rival)
     results = []
     for scenario in chosen:
         with clocks.movable(Ability.JUMP_CLOCK in scenario.needs) as movable:
             async with KINDS[options.target].open(options, {**NODES, **weaker, **movable}) as target:
-                lacking = [*rivals.left_out(scenario.name, options.rival), *lacks(scenario, target)]
+                lacking = [*users.left_out(scenario.name, options.rival), *lacks(scenario, target)]
                 if not lacking:
                     results.append(await _run(scenario, target, options, seed, len(chosen) > 1))
                 elif everything:
@@ -150,7 +151,7 @@ async def _run(scenario: Scenario, target: Target, options: argparse.Namespace, 
         ack=options.ack,
         command=repeated(scenario, options, seed),
     )
-    drill = Drill(scenario, target, order, rivals.people(options.rival))
+    drill = Drill(scenario, target, order, users.people(options.rival))
     async with watched(drill, sys.stderr):
         result = await drill.run()
     print("\n".join(told(result)), flush=True)

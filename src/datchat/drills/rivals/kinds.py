@@ -1,4 +1,8 @@
-"""Which rivals there are, as ``--rival`` names them, and what runs as their nodes."""
+"""
+Which rivals there are, as ``--rival`` names them, and what runs as their nodes.
+
+The command line needs the names: nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,12 @@ import importlib
 import importlib.util
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from datchat.drills.rivals.rival import Rival
-from datchat.drills.rivals.workload import RivalWorkload
-from datchat.drills.workload.datchat import DatChat
-from datchat.drills.workload.workload import Workload
 from datchat.errors import ConfigurationError
 
 FOLDER: Final = Path(__file__).parents[4] / "rivals"
@@ -55,18 +56,6 @@ def rival(name: str) -> Rival:
     module, _, adapter = KINDS[name].adapter.partition(".")
     found: Rival = getattr(importlib.import_module(f"datchat.drills.rivals.{module}"), adapter)()
     return found
-
-
-def people(name: str | None) -> Workload:
-    """Those who use a rival, or Dat Chat where none is named; new ones for each drill."""
-    return DatChat() if name is None else RivalWorkload(rival(name))
-
-
-def left_out(scenario: str, name: str | None) -> Iterator[str]:
-    """Why a scenario can't be played with these people."""
-    people = DatChat if name is None else RivalWorkload
-    if (why := people.leaves_out.get(scenario)) is not None:
-        yield why
 
 
 def variables(name: str) -> dict[str, str]:

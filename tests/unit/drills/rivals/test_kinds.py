@@ -10,8 +10,6 @@ import pytest
 
 from datchat.cli import main
 from datchat.drills.rivals import kinds
-from datchat.drills.rivals.workload import RivalWorkload
-from datchat.drills.workload.datchat import DatChat
 from datchat.errors import ConfigurationError
 
 
@@ -29,7 +27,7 @@ def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = kinds.Kind("a chat", "original.Original", ("sqlite3", "no_such_module"))
     monkeypatch.setattr(kinds, "KINDS", {"channels": kind})
     with pytest.raises(ConfigurationError) as caught:
-        kinds.people("channels")
+        kinds.rival("channels")
 
     assert str(caught.value) == "no_such_module missing: run it as `script/rival channels`, which brings them"
 
@@ -39,14 +37,6 @@ def test_outside_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(kinds, "FOLDER", tmp_path)
     with pytest.raises(ConfigurationError, match="rivals are drilled from a clone of the repository"):
         kinds.variables("original")
-
-
-def test_without_a_rival_it_is_dat_chat() -> None:
-    """Whose people can play everything."""
-    assert isinstance(kinds.people(None), DatChat)
-    assert list(kinds.left_out("slow-readers", None)) == []
-    assert list(kinds.left_out("slow-readers", "original")) == [RivalWorkload.leaves_out["slow-readers"]]
-    assert list(kinds.left_out("redis-kill", "original")) == []
 
 
 @pytest.mark.parametrize("words", [["--ack", "one"], ["--dir", "."], ["--target", "compose"]], ids=" ".join)

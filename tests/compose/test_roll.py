@@ -1,0 +1,75 @@
+"""`script/roll` renews every part under load: the upgrade that docs/deploy/compose.md tells of."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from datchat.drills.checkers import Verdict
+from support.compose import IMAGE, PARTS, REDIS, ROOT, SENTINELS, WEB, Project, docker, needs_engine
+from support.crowd import crowd
+from support.people import fresh
+
+pytestmark = [needs_engine, pytest.mark.timeout(600)]
+
+NEXT = {
+    "DATCHAT_IMAGE": (IMAGE, "datchat-tests:next"),
+    "REDIS_IMAGE": ("redis:7.2-bookworm", "redis-tests:next"),
+    "HAPROXY_IMAGE": ("haproxy:3.0-bookworm", "haproxy-tests:next"),
+}
+"""The images under other names: to Compose they are other images."""
+
+
+@pytest.fixture
+def images() -> Iterator[dict[str, str]]:
+    for old, new in NEXT.values():
+        docker("tag", old, new)
+    yield {variable: new for variable, (_, new) in NEXT.items()}
+    docker("rmi", "-f", *(new for _, new in NEXT.values()))
+
+
+def roll(project: Project, **variables: str) -> list[str]:
+    """What the script says it has renewed, in order."""
+    environment = {**project.environment, "COMPOSE_PROJECT_NAME": project.name, **variables}
+    done = subprocess.run(
+        [ROOT / "script" / "roll"], env=environment, capture_output=True, text=True, timeout=400, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == ""
+    return [line.removeprefix("roll: ") for line in done.stderr.splitlines()]
+
+
+async def test_every_part_is_renewed_and_the_chat_goes_on(image: str, images: dict[str, str]) -> None:
+    """
+    All ten parts get other images while people talk: the master hands over before its turn, nothing is lost, and
+    everybody goes on. A second time there is nothing to do; with one changed setting, only whom it is for is renewed.
+    """
+    with Project() as project:
+        project.wait_until_whole()
+        before, master = project.containers(), project.master()
+        async with crowd(project.url, 9, [fresh("den")]) as people:
+            people.post(30)
+            await people.goes_on(people.now())
+            said = await asyncio.to_thread(roll, project, **images)
+            await people.each_goes_on(people.now(), [member.name for member in people.members], 60)
+            judgement = await people.finish(90)
+        assert judgement.verdict is Verdict.VALID, judgement
+
+        assert sorted(said) == sorted(f"{part} is new" for part in PARTS)
+        order = [line.removesuffix(" is new") for line in said]
+        assert order[:3] == list(SENTINELS)
+        assert set(order[3:6]) == set(REDIS)
+        assert order[5] == master, "the master comes last of the servers"
+        assert order[6:] == [*WEB, "haproxy"]
+        after = project.containers()
+        assert {container["Config"]["Image"] for container in after.values()} == set(images.values())
+        assert not {c["Id"] for c in before.values()} & {c["Id"] for c in after.values()}
+        assert project.whole()
+        assert project.master() not in ("", master)
+
+        assert roll(project, **images) == ["everything is as it should be"]
+        assert roll(project, **images, DATCHAT_POST_RATE="7") == [f"{node} is new" for node in WEB]
+        assert project.whole()
