@@ -1,4 +1,7 @@
-"""`script/roll` renews every part under load: the upgrade that docs/deploy/compose.md tells of."""
+"""
+`script/roll` renews every part under load: the upgrade that docs/deploy/compose.md tells of. With Compose 2, of which
+each command takes a tenth of the time.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import pytest
 
 from datchat.drills.checkers import Verdict
 from support.compose import IMAGE, PARTS, REDIS, ROOT, SENTINELS, WEB, Project, docker, needs_engine
+from support.composes import compose2
 from support.crowd import crowd
 from support.people import fresh
 
@@ -33,7 +37,8 @@ def images() -> Iterator[dict[str, str]]:
 
 def roll(project: Project, **variables: str) -> list[str]:
     """What the script says it has renewed, in order."""
-    environment = {**project.environment, "COMPOSE_PROJECT_NAME": project.name, **variables}
+    named = {"COMPOSE_PROJECT_NAME": project.name, "COMPOSE": " ".join(compose2())}
+    environment = {**project.environment, **named, **variables}
     done = subprocess.run(
         [ROOT / "script" / "roll"], env=environment, capture_output=True, text=True, timeout=400, check=False
     )
@@ -47,7 +52,7 @@ async def test_every_part_is_renewed_and_the_chat_goes_on(image: str, images: di
     All ten parts get other images while people talk: the master hands over before its turn, nothing is lost, and
     everybody goes on. A second time there is nothing to do; with one changed setting, only whom it is for is renewed.
     """
-    with Project() as project:
+    with Project(compose=compose2()) as project:
         project.wait_until_whole()
         before, master = project.containers(), project.master()
         async with crowd(project.url, 9, [fresh("den")]) as people:
@@ -68,8 +73,10 @@ async def test_every_part_is_renewed_and_the_chat_goes_on(image: str, images: di
         assert {container["Config"]["Image"] for container in after.values()} == set(images.values())
         assert not {c["Id"] for c in before.values()} & {c["Id"] for c in after.values()}
         assert project.whole()
-        assert project.master() not in ("", master)
+        successor = project.master()
+        assert successor not in ("", master)
 
         assert roll(project, **images) == ["everything is as it should be"]
         assert roll(project, **images, DATCHAT_POST_RATE="7") == [f"{node} is new" for node in WEB]
         assert project.whole()
+        assert project.master() == successor, "nobody hands over for nothing"
