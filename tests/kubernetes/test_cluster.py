@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from support.eventually import eventually_now
-from support.kubernetes import DEPLOY, NAMESPACE, chat, kubectl, listed, needs_cluster, pods
+from support.kubernetes import (
+    DEPLOY,
+    NAMESPACE,
+    chat,
+    kubectl,
+    listed,
+    needs_cluster,
+    pods,
+    roles,
+    wait_until_whole,
+)
 
 pytestmark = [needs_cluster, pytest.mark.timeout(400)]
 PLAIN = ["run", "plain", "--image=datchat:0.1.0", "--image-pull-policy=IfNotPresent", "--restart=Never"]
@@ -85,3 +95,34 @@ def test_what_is_written_outlives_the_pods(running: str) -> None:
     """Servers and sentinels are on volumes of their own."""
     claims = {claim["metadata"]["name"]: claim["status"]["phase"] for claim in listed("persistentvolumeclaims")}
     assert claims == {f"data-{part}-{number}": "Bound" for part in ("redis", "sentinel") for number in range(3)}
+
+
+def test_sentinels_rest_after_a_pod_was_replaced(running: str) -> None:
+    """
+    Their connections to a server that went may bear an error that Redis never reads, and looks for all the time: they
+    are made anew. Nobody who has died is left in the servers' pods.
+    """
+    replica = next(name for name, role in roles().items() if role == "slave")
+    chat("delete", "pod", replica, "--grace-period=0", "--force")
+    wait_until_whole()
+
+    eventually_now(lambda: max(busy()) < 0.2, 60, describe=busy)
+    for number in range(3):
+        states = chat("exec", f"redis-{number}", "-c", "redis", "--", "sh", "-c", STATES).split()
+        assert states.count("Z") < 3, states
+
+
+STATES = "sed 's/.*) //' /proc/[0-9]*/stat 2>/dev/null | cut -c 1"
+"""A letter for each process of a pod."""
+USED = "sed -n 's/^.*(redis-server) //p' /proc/[0-9]*/stat 2>/dev/null | awk '{ print $12 + $13 }'"
+"""The time on a CPU that a pod's server has taken, in hundredths of a second."""
+
+
+def busy() -> list[float]:
+    """How much of a core each sentinel takes."""
+    found = []
+    for number in range(3):
+        said = chat("exec", f"sentinel-{number}", "-c", "sentinel", "--", "sh", "-c", f"{USED}; sleep 2; {USED}")
+        before, after = map(int, said.split())
+        found.append((after - before) / 200)
+    return found

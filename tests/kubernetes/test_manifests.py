@@ -96,6 +96,15 @@ def test_every_pod_is_restricted(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS[:2])
+def test_what_probes_leave_is_buried_by_the_pod(overlay: str) -> None:
+    """Not by Redis, which would be late for its own children; so wherever a probe or a hook starts a shell."""
+    asked = {name: spec for name, _, spec in workloads(overlay) if "exec" in str(spec["containers"][0])}
+
+    assert {"redis", "sentinel"} <= asked.keys()
+    assert all(asked[name]["shareProcessNamespace"] is True for name in ("redis", "sentinel"))
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS[:2])
 def test_nodes_come_before_others_go(overlay: str) -> None:
     """An update takes no node away before another is ready, and gives it the time that a drain takes."""
     web, spec = next((item, spec) for name, item, spec in workloads(overlay) if name == "web")
