@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from serve import Served, raise_file_limit, served
@@ -26,6 +27,10 @@ from serve import Served, raise_file_limit, served
 ROOT = Path(__file__).resolve().parent.parent
 BOUNDS = {1: 1.6, 4: 0.8, 64: 0.2}
 """Messages in flight: the CPU a delivery may cost, as a multiple of the reference's."""
+RESTLESS = 1.1
+"""A machine is restless on which the reference, too, costs so many times more in one try than in another."""
+WIDER = 1.5
+"""How many times the bounds are wider there: whoever else uses its caches slows Python down more than C."""
 MESSAGES = {1: 200, 4: 400, 64: 800}
 """So many that a run takes a few tenths of a second of the processor."""
 IDLE_KB = 14.0
@@ -70,6 +75,12 @@ def ratio(output: str) -> float:
     return float(found[1])
 
 
+def restless(outputs: Sequence[str]) -> bool:
+    """Whether the reference took so unequally long that ratios tell little of what is compared to it."""
+    costs = [float(found[1]) for output in outputs if (found := re.search(r"^reference +([0-9.]+) us", output, re.M))]
+    return max(costs) > RESTLESS * min(costs)
+
+
 def idle_kb(output: str) -> float:
     """The memory a connection took, as a comparison printed."""
     found = re.search(r"^server .*?([0-9.]+) kB/connection", output, re.MULTILINE)
@@ -91,10 +102,13 @@ def main() -> int:
         print("nothing measured: it needs the reference programs (BENCH_REFERENCE) and a C compiler")
         return 2
     figures: dict[str, float] = {}
+    bounds = {"idle_kb": IDLE_KB}
     with tempfile.TemporaryDirectory() as folder:
         for window, bound in BOUNDS.items():
-            figures[f"ratio_{window}"] = best = min_ratio(tool, Path(folder), window, bound, options)
-            print(f"{window:3} in flight: {best:.2f} times the reference (bound {bound})", flush=True)
+            tries = [*until_within(tool, Path(folder), window, bound, options)]
+            figures[f"ratio_{window}"] = best = min(map(ratio, tries))
+            bounds[f"ratio_{window}"] = bound = bound * WIDER if restless(tries) else bound
+            print(f"{window:3} in flight: {best:.2f} times the reference (bound {bound:.1f})", flush=True)
         if options.idle:
             sockets = min(options.idle, raise_file_limit() - 200)
             with served(PING_S="600") as server:
@@ -103,22 +117,19 @@ def main() -> int:
             print(f"{sockets} idle: {figures['idle_kb']:.1f} kB a connection (bound {IDLE_KB})")
     if options.json:
         Path(options.json).write_text(json.dumps(figures))
-    bounds = {**{f"ratio_{window}": bound for window, bound in BOUNDS.items()}, "idle_kb": IDLE_KB}
     return int(options.check and any(value > bounds[name] for name, value in figures.items()))
 
 
-def min_ratio(tool: Path, folder: Path, window: int, bound: float, options: argparse.Namespace) -> float:
-    """The best of some tries, each with a server of its own; no more than are needed to be within the bound."""
-    best = float("inf")
+def until_within(tool: Path, folder: Path, window: int, bound: float, options: argparse.Namespace) -> Iterator[str]:
+    """What some comparisons print, each with a server of its own; no more than are needed to be within the bound."""
     for _ in range(options.tries):
         with served(PING_S="600") as server:
             load = write_load(folder, server.token)
             output = compare(tool, server, load, options.sockets, window, MESSAGES[window], options.rounds)
         print(output, end="")
-        best = min(best, ratio(output))
-        if best <= bound:
+        yield output
+        if ratio(output) <= bound:
             break
-    return best
 
 
 if __name__ == "__main__":
