@@ -18,17 +18,13 @@ import pytest
 from datchat.cluster.parts import load_plan
 from support.clusters import PARTS, SENTINELS, Cluster, lives, needs_root, needs_servers
 from support.eventually import eventually_now
+from support.links import link_to, links
 from support.process import DATCHAT, datchat, environment
 
 pytestmark = needs_servers
 
 LIGHT = ("--web", "1", "--replicas", "1", "--web-store", "memory://")
 """A cluster that starts faster, for tests of something else than its parts."""
-
-
-def links() -> set[str]:
-    """This machine's cables to clusters."""
-    return {name for _, name in socket.if_nameindex() if name.startswith("datchat")}
 
 
 def listens(address: tuple[str, int]) -> bool:
@@ -43,7 +39,6 @@ def listens(address: tuple[str, int]) -> bool:
 )
 def test_up_and_down(tmp_path: Path, network: str) -> None:
     """The usual cluster starts, in either network; afterwards neither a process, a port, a link nor a file is left."""
-    before = links()
     cluster = Cluster(tmp_path / "c", "--network", network)
     with cluster:
         parts = cluster.ps()
@@ -51,12 +46,14 @@ def test_up_and_down(tmp_path: Path, network: str) -> None:
         assert {part["state"] for part in parts.values()} == {"running"}
         assert [parts[name]["role"] for name in PARTS[:3]] == ["master", "replica", "replica"]
         supervisor = cluster.supervisor()
+        cable = link_to(parts["redismaster"]["host"])
+        assert len(cable) == (network == "namespaces")
 
     assert not [name for name, part in parts.items() if lives(part["pid"])]
     eventually_now(lambda: not lives(supervisor))
     here = [(part["host"], part["port"]) for part in parts.values() if part["host"] == "127.0.0.1"]
     assert not [address for address in here if listens(address)]
-    assert links() <= before
+    assert not cable & links()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,15 +62,16 @@ def test_up_and_down(tmp_path: Path, network: str) -> None:
 )
 def test_a_supervisor_that_is_killed(tmp_path: Path, network: str) -> None:
     """kill -9 of the supervisor takes every process and link with it; the next `up` goes on, and `down` cleans up."""
-    before = links()
     cluster = Cluster(tmp_path / "c", "--network", network, *LIGHT)
     cluster.up()
     parts = cluster.ps()
+    cable = link_to(parts["redismaster"]["host"])
+    assert len(cable) == (network == "namespaces")
     secret = (cluster.directory / "secret").read_text()
     os.kill(cluster.supervisor(), signal.SIGKILL)
 
     eventually_now(lambda: not any(lives(part["pid"]) for part in parts.values()))
-    eventually_now(lambda: links() <= before)
+    eventually_now(lambda: not cable & links())
     assert "no cluster runs in" in cluster.do("ps", code=2)
     cluster.up()
     assert {part["state"] for part in cluster.ps().values()} == {"running"}

@@ -15,13 +15,9 @@ from datchat.cluster.network import Loopback, Namespaces, open_network
 from datchat.errors import ConfigurationError
 from support.clusters import needs_root
 from support.eventually import eventually_now
+from support.links import link_to, links
 
 NAMES = ("redismaster", "redisslave", "web0", "haproxy")
-
-
-def links() -> set[str]:
-    """This machine's cables to clusters."""
-    return {name for _, name in socket.if_nameindex() if name.startswith("datchat")}
 
 
 class Town:
@@ -118,15 +114,15 @@ def test_a_cut_loses_what_is_under_way(town: Town) -> None:
 @needs_root
 def test_two_clusters_do_not_meet() -> None:
     """Each takes a free network, and gives it back."""
-    before = links()
     one, other = Namespaces(), Namespaces()
     hosts = [network.lodge("haproxy", 7000)[0] for network in (one, other)]
-    assert len(links() - before) == 2
+    cables = [link_to(host) for host in hosts]
+    assert [len(cable) for cable in cables] == [1, 1]
     assert hosts[0].rpartition(".")[0] != hosts[1].rpartition(".")[0]
     for network in (one, other):
         network.close()
         network.close()
-    assert links() == before
+    assert not set.union(*cables) & links()
 
 
 @needs_root
@@ -136,14 +132,23 @@ def test_nothing_is_left_of_one_that_was_killed(tmp_path: Path) -> None:
 import os, signal
 from datchat.cluster.network import Namespaces
 network = Namespaces()
-network.lodge("web0", 7000)
+print(network.lodge("web0", 7000)[0], flush=True)
+input()
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    before = links()
     named = {path.name for path in Path("/run/netns").glob("*")}
-    subprocess.run([sys.executable, "-c", script], check=False)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        cable = link_to(one.stdout.readline().strip())
+        assert len(cable) == 1
+        one.stdin.write("\n")
+        one.stdin.flush()
+        one.wait(20)
 
-    eventually_now(lambda: links() <= before, describe=links)
+    eventually_now(lambda: not cable & links())
     assert {path.name for path in Path("/run/netns").glob("*")} == named
 
 
