@@ -30,7 +30,7 @@ BOUNDS = {1: 1.6, 4: 0.8, 64: 0.2}
 RESTLESS = 1.1
 """A machine is restless on which the reference, too, costs so many times more in one try than in another."""
 WIDER = 1.5
-"""How many times the bounds are wider there: whoever else uses its caches slows Python down more than C."""
+"""How many times the bounds are wider there, when no try has been within them."""
 MESSAGES = {1: 200, 4: 400, 64: 800}
 """So many that a run takes a few tenths of a second of the processor."""
 IDLE_KB = 14.0
