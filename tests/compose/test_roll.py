@@ -78,9 +78,10 @@ async def test_every_part_is_renewed_and_the_chat_goes_on(image: str, images: di
         assert successor not in ("", master)
 
         assert roll(project, **images) == ["everything is as it should be"]
+        assert project.master() == successor, "nobody hands over for nothing"
         assert roll(project, **images, DATCHAT_POST_RATE="7") == [f"{node} is new" for node in WEB]
         assert project.whole()
-        assert project.master() == successor, "nobody hands over for nothing"
+        assert project.master() == successor
 
         nodes = {name: project.containers()[name]["Id"] for name in ("web1", "web2")}
         *_, last = roll(project, 1, **images, DATCHAT_PASSWORD_HASH="wrong", ROLL_S="5")
