@@ -30,6 +30,7 @@ def project(running: Project) -> Project:
     """The whole project, whatever the test before has done to it. Who is master may be anybody."""
     running.do("up", "-d", timeout_s=START_S)
     running.wait_until_whole()
+    running.wait_until_ready()
     return running
 
 

@@ -8,7 +8,7 @@ from itertools import chain
 import pytest
 
 from datchat.drills.checkers import Verdict
-from support.compose import REDIS, Project, docker, needs_engine
+from support.compose import IMAGE, REDIS, Project, docker, needs_engine
 from support.crowd import crowd
 from support.eventually import eventually
 from support.people import fresh
@@ -57,3 +57,27 @@ async def test_parts_come_back_with_other_addresses(project: Project) -> None:
                 docker("rm", "-f", lodger)
         judgement = await people.finish(90)
     assert judgement.verdict is Verdict.VALID, judgement
+
+
+def test_a_part_that_is_down_is_unknown_at_once(project: Project) -> None:
+    """Whoever asks for its name has the answer from the engine, though the DNS that would be asked is silent."""
+    options = project.containers()["redissentinel"]["HostConfig"]["DnsOptions"]
+    words = [word for option in options for word in ("--dns-option", option)]
+    silent = "192.0.2.53"  # RFC 5737: nobody's
+    network = f"{project.name}_inside"
+
+    took_s = docker(
+        "run", "--rm", "--network", network, "--dns", silent, *words, "--entrypoint", "python3", IMAGE, "-c", LOOK_UP
+    )
+
+    assert float(took_s) < 0.5
+
+
+LOOK_UP = """
+import socket, time
+began = time.monotonic()
+try:
+    socket.getaddrinfo("redismaster4", 6379)
+except socket.gaierror:
+    print(time.monotonic() - began)
+"""

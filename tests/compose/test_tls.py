@@ -9,6 +9,7 @@ import pytest
 
 from datchat.client import Api, Client
 from support.compose import ROOT, START_S, Project, needs_engine
+from support.eventually import eventually_now
 from support.people import PASSWORD, fresh
 from support.redis_servers import free_port
 
@@ -32,9 +33,15 @@ def secure(running: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
     together = tmp_path_factory.mktemp("tls") / "chat.pem"
     together.write_text("".join((CERTIFICATE / name).read_text() for name in ("cert.pem", "key.pem")))
     told = {"CERTIFICATE_FILE": str(together), "DATCHAT_TLS_PORT": str(free_port())}
+    running.do("up", "-d", timeout_s=START_S)
+    running.wait_until_whole()
+    before = running.containers()
     other = running.over("compose.tls.yaml", **told)
     other.do("up", "-d", timeout_s=START_S)
+    # Whoever adds it to a chat that runs stops nothing but the balancer.
+    assert {name for name, is_now in other.containers().items() if is_now["Id"] != before[name]["Id"]} == {"haproxy"}
     other.wait_until_whole()
+    eventually_now(lambda: other.ready(address(other), verify=trusting()), START_S)
     return other
 
 
@@ -62,9 +69,9 @@ async def test_the_socket_goes_over_tls(secure: Project) -> None:
     assert stored.offset >= 1
 
 
-def test_without_a_certificate(project: Project) -> None:
+def test_without_a_certificate(running: Project) -> None:
     """Nothing starts, and one sentence says what to give."""
-    said = project.over("compose.tls.yaml").do("up", "-d", code=1)
+    said = running.over("compose.tls.yaml").do("up", "-d", code=1)
 
     assert "set CERTIFICATE_FILE to a PEM file with the certificate and its key" in said
     assert "\n" not in said.strip()

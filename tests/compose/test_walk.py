@@ -86,8 +86,8 @@ def own(visitor: Visitor, said: dict[str, list[str]]) -> list[str]:
     return [text for text in visitor.texts() if text in everything]
 
 
-def test_it_is_there_when_up_returns(project: Project, browser: Browser) -> None:
-    """The original's ten services run, nothing else does, and somebody can sign up at once."""
+def test_it_is_there(project: Project, browser: Browser) -> None:
+    """The original's ten services run, nothing else does, and somebody can sign up."""
     assert project.states() == dict.fromkeys(PARTS, "running")
     visitor = Visitor(browser, project.url, "Carol").visit()
 

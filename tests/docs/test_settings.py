@@ -33,13 +33,15 @@ def test_every_setting_is_documented(setting: settings.Setting) -> None:
 
 
 def test_every_variable_that_is_named_is_real() -> None:
-    """Every DATCHAT_ name in documents, scripts and compose files is a setting's."""
+    """Every DATCHAT_ name in documents, scripts and compose files is a setting's, or an option's of a drill."""
     compositions = sorted(ROOT.glob("compose*.yaml"))
     files = [*DOCUMENTS, *ROOT.glob("script/*"), *ROOT.glob(".ci/*"), *compositions]
     real = {setting.variable for setting in settings.listing()} | OTHERS
     real |= {settings.PREFIX + secret.upper() + settings.FILE for secret in settings.SECRETS}
     for composition in compositions:
         real |= set(re.findall(r"\$\{(DATCHAT_\w+)", composition.read_text()))
+    flags = re.findall(r"(?<![\w-])--([a-z][a-z-]*)", helps()["datchat drill"])
+    real |= {settings.PREFIX + flag.upper().replace("-", "_") for flag in flags}
     wrong = {name_of(path): unknown for path in files if (unknown := named_in(path) - real)}
 
     assert wrong == {}

@@ -172,8 +172,18 @@ class Project:
         """Whether everything runs, with one master that all replicas follow."""
         return set(self.states().values()) == {"running"} and self.copies() == len(REDIS)
 
+    def ready(self, url: str = "", **options: Any) -> bool:
+        """Whether people get to a node: the engine calls the balancer running before it listens."""
+        try:
+            return httpx.get(f"{url or self.url}/readyz", timeout=10, **options).is_success
+        except httpx.TransportError:
+            return False
+
     def wait_until_whole(self) -> None:
         eventually_now(self.whole, START_S, describe=lambda: (self.states(), self.roles()))
+
+    def wait_until_ready(self) -> None:
+        eventually_now(self.ready, START_S, describe=self.states)
 
     def said(self, lines: int = 40) -> str:
         """The last lines of every part, for whoever looks for the reason of a failure."""

@@ -23,9 +23,6 @@ NODE_PORT = 30080
 
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
 needs_cluster = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="KUBECONFIG names no cluster")
-needs_crashes = pytest.mark.skipif(
-    "CRASH_COMMAND" not in os.environ, reason="CRASH_COMMAND and RESTORE_COMMAND don't say how to crash a node"
-)
 
 
 def kubectl(*words: str | Path, given: str | None = None, code: int | None = 0, timeout_s: float = 240) -> str:

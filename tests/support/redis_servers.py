@@ -90,15 +90,17 @@ class Process:
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True)
-        self._file = folder / f"{binary}.conf"
-        self._file.write_text(configuration)
+        self.file = folder / f"{binary}.conf"
+        self.file.write_text(configuration)
 
     def start(self, *options: str) -> None:
         """Begin the process; ``ready`` says when it serves."""
+        self.run([self._binary, self.file, *options])
+
+    def run(self, words: Sequence[str | Path], **how: Any) -> None:
+        """Begin it by these words, and otherwise as Popen is told."""
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._binary, str(self._file), *options], stdout=log, stderr=log, preexec_fn=_die_with_parent
-            )
+            self._process = subprocess.Popen(words, stdout=log, stderr=log, preexec_fn=_die_with_parent, **how)
 
     def ready(self) -> bool:
         """Whether it answers."""

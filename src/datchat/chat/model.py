@@ -265,7 +265,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Interrupted(msgspec.Struct, frozen=True):
-    """The feed may have missed something: every room has to be read from its cursor."""
+    """The feed may have missed something: rooms have to be read from their cursors, the store's state asked for."""
 
     reason: str
 

@@ -18,7 +18,9 @@ Count = Annotated[int, Meta(ge=0)]
 class FaultResult(Struct, frozen=True, kw_only=True):
     """A fault and what followed it. Times after it are null when that did not happen."""
 
-    kind: Annotated[str, Meta(description="kill, stop, pause, partition, switch, cut feeds, crash, flood or freeze.")]
+    kind: Annotated[
+        str, Meta(description="kill, stop, pause, partition, switch, cut feeds, crash, drain, flood or freeze.")
+    ]
     part: Annotated[str, Meta(description="The parts, comma-separated.")]
     at_s: Moment
     until_s: Moment

@@ -73,6 +73,9 @@ class Drill:
         self._target = target
         self._stage: Stage | None = None
         self._unknown: dict[str, str] = {}
+        self._looks = 0
+        self._missed: list[str] = []
+        """Why looks at what nodes take came to nothing."""
 
     @property
     def doing(self) -> str:
@@ -120,6 +123,8 @@ class Drill:
             await asyncio.wait([watch])
             if not watch.cancelled() and (error := watch.exception()) is not None:
                 self._unknown["samples"] = f"{type(error).__name__}: {error}"
+            elif (reason := self._hardly_sampled()) is not None:
+                self._unknown["samples"] = reason
             await self._take_samples()
 
     async def _gather(self) -> Crowd:
@@ -168,8 +173,17 @@ class Drill:
 
     async def _sample(self) -> None:
         while True:
-            await self._take_samples()
+            self._looks += 1
+            try:
+                await self._take_samples()
+            except TargetError as error:
+                # Whoever is asked may have gone with a host: a swarm's managers are without a leader for some seconds.
+                self._missed.append(str(error))
             await asyncio.sleep(SAMPLE_S)
+
+    def _hardly_sampled(self) -> str | None:
+        """Why more than half of the looks came to nothing; None when they did not."""
+        return self._missed[0] if 2 * len(self._missed) > self._looks else None
 
     async def _take_samples(self) -> None:
         for part in await self._target.parts():

@@ -154,6 +154,16 @@ class Stage:
             finally:
                 await self.target.restore_hosts()
 
+    @asynccontextmanager
+    async def host_drained(self, part: str) -> AsyncIterator[None]:
+        """The host that a part is on is empty meanwhile."""
+        async with self.fault("drain", f"the host of {part}"):
+            try:
+                await self.target.drain_host_of(part)
+                yield
+            finally:
+                await self.target.readmit_hosts()
+
     async def roll(self, kind: str) -> None:
         """Have all parts of a kind replaced as for an update; done when the last one is."""
         async with self.fault("roll", f"all of {kind}"):

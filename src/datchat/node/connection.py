@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from datchat.chat import wire
-from datchat.chat.model import Cursor, Entry, RoomId, Typing, User
+from datchat.chat.model import Cursor, Entry, RoomId, StoreState, Typing, User
 from datchat.chat.ratelimit import TokenBucket
 from datchat.errors import BackendError, BadCommand, ClientError, CloseCode, CursorLost, RateLimited, Unavailable
 from datchat.node.hub import HubRoom, Member
@@ -43,6 +43,7 @@ class Connection:
         "_node",
         "_reading",
         "_rooms",
+        "_store",
         "_transport",
         "_typed",
         "_under_way",
@@ -72,6 +73,7 @@ class Connection:
         self._bad: deque[float] | None = None
         self._commands: TokenBucket | None = None
         self._typed: tuple[RoomId, float] | None = None
+        self._store = node.store_state()
         self.paused = False
         self.paused_since = 0.0
         self.closing = False
@@ -86,7 +88,8 @@ class Connection:
         # Bound once: delivery calls it for every member.
         self.send = self._transport.send
         node.enlist(self)
-        self._say(wire.hello(node.name, node.addresses, self.user, node.limits.ping_s, node.store_state()))
+        self._store = node.store_state()
+        self._say(wire.hello(node.name, node.addresses, self.user, node.limits.ping_s, self._store))
 
     def received(self, frame: bytes) -> None:
         """A whole text frame has come."""
@@ -125,6 +128,8 @@ class Connection:
     def resumed_writing(self) -> None:
         """The socket takes data again: catch up from the log."""
         self.paused = False
+        if (state := self._node.store_state()) != self._store:
+            self.tell_store(state, wire.store(state))
         for member in self._rooms.values():
             self._node.hub.level(member)
 
@@ -167,6 +172,12 @@ class Connection:
     def push(self, payload: bytes) -> None:
         """Tell this client something ephemeral."""
         if not self.paused:
+            self._say(payload)
+
+    def tell_store(self, state: StoreState, payload: bytes) -> None:
+        """What the store is like, unless this client knows. A socket that takes nothing now is told when it does."""
+        if not self.paused and state != self._store:
+            self._store = state
             self._say(payload)
 
     def push_read(self, room: RoomId, offset: int) -> None:

@@ -290,8 +290,10 @@ class Node:
                 log.warning("the feed was interrupted", reason=event.reason)
                 self.directory.forget()
                 self.hub.interrupted()
+                # What was missed may have been a change of the store's state, and there may be no further one.
+                self._tell_store(self.store_state())
             elif isinstance(event, StoreState):
-                self._broadcast(wire.store(event))
+                self._tell_store(event)
         if entries:
             self.hub.deliver(entries)
 
@@ -323,9 +325,10 @@ class Node:
             if signal.change == "member_removed" and connection.user.id == signal.user_id:
                 connection.evict(room.id)
 
-    def _broadcast(self, payload: bytes) -> None:
+    def _tell_store(self, state: StoreState) -> None:
+        payload = wire.store(state)
         for connection in list(self._connections):
-            connection.push(payload)
+            connection.tell_store(state, payload)
 
     # What people do
 

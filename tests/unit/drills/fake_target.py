@@ -110,6 +110,14 @@ class FakeTarget:
         crashed = [part for part, state in self.states.items() if state == "failed"]
         self._put("restore_hosts", crashed, "running")
 
+    async def drain_host_of(self, part: str) -> None:
+        self._need(Ability.DRAIN)
+        self._put("drain_host_of", [part], "stopped")
+
+    async def readmit_hosts(self) -> None:
+        drained = [part for part, state in self.states.items() if state == "stopped"]
+        self._put("readmit_hosts", drained, "running")
+
     async def roll(self, kind: str) -> None:
         self._need(Ability.ROLL)
         self.acts.append(("roll", kind))

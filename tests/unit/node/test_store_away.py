@@ -11,7 +11,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from datchat.chat.model import CONTROL, SessionEnded, StoreState
+from datchat.chat.model import CONTROL, Interrupted, SessionEnded, StoreState
 from datchat.errors import BackendError
 from datchat.node.lifecycle import Node
 from datchat.node.limits import Limits
@@ -214,4 +214,32 @@ async def test_a_drain_does_not_wait_for_a_store_that_hangs(outage: Outage, monk
         async with asyncio.timeout(2):
             await node.drain(0)
         assert alice.transport.closed is not None
+        outage.end()
+
+
+async def test_a_state_that_the_feed_lost_is_told(outage: Outage) -> None:
+    """A change may be among what an interruption dropped: whoever doesn't know is told what the store is like now."""
+    async with running(outage) as node:
+        alice = await person(outage, node)
+        node._take([StoreState(state="failing_over")])
+        node._take([Interrupted("more happened than was taken up")])
+        node._take([Interrupted("once more")])
+
+        assert [push["state"] for push in alice.transport.of("store")] == ["failing_over", "ok"]
+
+
+async def test_a_socket_that_takes_nothing_is_told_later(outage: Outage) -> None:
+    """What the store is like then, once, though no change comes after it."""
+    async with running(outage) as node:
+        slow, other = await person(outage, node), await person(outage, node, "other")
+        slow.connection.paused_writing()
+        outage.begin(since_ms=7)
+        await seen(other, "store")
+        assert slow.transport.of("store") == []
+
+        for _ in range(2):
+            slow.connection.resumed_writing()
+            slow.connection.paused_writing()
+
+        assert [push["state"] for push in slow.transport.of("store")] == ["failing_over"]
         outage.end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 
 from datchat.backends.redis.url import Address
@@ -66,7 +67,9 @@ def translate(error: BaseException, address: Address, *, sent: bool) -> BackendE
     if isinstance(error, TimeoutError):
         return kind(f"the store at {address} does not answer")
     if isinstance(error, OSError) and error.errno:
-        return kind(f"the store at {address} can't be reached ({os.strerror(error.errno)})")
+        # Of the resolver's numbers the system's table knows none.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno)
+        return kind(f"the store at {address} can't be reached ({reason})")
     return kind(f"the connection to the store at {address} broke")
 
 

@@ -13,13 +13,23 @@ SWITCHES: Final = 3
 
 
 async def crash(stage: Stage) -> None:
+    await _move_master(stage)
+    async with stage.host_crashed(await stage.master()):
+        await stage.hold(40)
+
+
+async def drain(stage: Stage) -> None:
+    await _move_master(stage)
+    async with stage.host_drained(await stage.master()):
+        await stage.hold(10)
+
+
+async def _move_master(stage: Stage) -> None:
     for _ in range(0 if Ability.SWITCH in stage.target.lacks else SWITCHES):
         if await _others_can_elect(stage):
             break
         await stage.switch_master()
         await stage.whole()
-    async with stage.host_crashed(await stage.master()):
-        await stage.hold(40)
 
 
 async def _others_can_elect(stage: Stage) -> bool:
@@ -42,5 +52,17 @@ SCENARIOS: Final = (
         needs=frozenset({Ability.CRASH}),
         lasts_s=50,
         silence_s=60,
+    ),
+    Scenario(
+        name="node-drain",
+        text="The host that the Redis master is on is emptied in order, as before its maintenance, and used again ten "
+        "seconds after: `kubectl drain`, `docker node update --availability drain`, `nomad node drain`. Its nodes and "
+        "its load balancer lead people away; the server ends and another is made master. What has its data there waits "
+        "for the host. On Kubernetes the disruption budgets keep what must not go: of two pods of a kind that are on "
+        "one host the second stays. Where the master's host has most of the sentinels it is moved first, as above.",
+        steps=drain,
+        needs=frozenset({Ability.DRAIN}),
+        lasts_s=45,
+        silence_s=30,
     ),
 )

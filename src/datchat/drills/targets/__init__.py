@@ -28,6 +28,7 @@ class Ability(StrEnum):
     CUT_FEEDS = "close the nodes' subscriptions"
     BREAK_BALANCER = "break a load balancer"
     CRASH = "crash hosts"
+    DRAIN = "drain hosts"
     SLOW_LINK = "slow links down"
     SLOW_DISK = "slow disks down"
     DEAFEN = "keep the feed from a node"
@@ -158,6 +159,14 @@ class Target(Protocol):
 
     async def restore_hosts(self) -> None:
         """Have every crashed host back."""
+        ...
+
+    async def drain_host_of(self, part: str) -> None:
+        """Have everything that is on a host end in order, or go elsewhere; done when nothing more is going to."""
+        ...
+
+    async def readmit_hosts(self) -> None:
+        """Let parts onto every drained host again."""
         ...
 
     async def roll(self, kind: str) -> None:

@@ -58,6 +58,10 @@ class ApiServer:
         """Delete something, with options of DeleteOptions."""
         await self._call("DELETE", path, {}, options)
 
+    async def make(self, path: str, body: Mapping[str, object]) -> Any:
+        """Have something made; returns what it is."""
+        return (await self._call("POST", path, {}, body)).json()
+
     async def change(self, path: str, patch: Mapping[str, object]) -> Any:
         """Merge a patch into something; returns what it is now."""
         return (await self._call("PATCH", path, {}, patch, "application/merge-patch+json")).json()

@@ -70,7 +70,11 @@ class ComposeProject:
 
     @property
     def lacks(self) -> Mapping[Ability, str]:
-        lacks = {Ability.CRASH: "an engine is one host", Ability.ROLL: "its parts are restarted one by one"}
+        lacks = {
+            Ability.CRASH: "an engine is one host",
+            Ability.DRAIN: "an engine is one host",
+            Ability.ROLL: "its parts are restarted one by one",
+        }
         balancers = [name for name in self._ports if name.startswith("haproxy")]
         if len(balancers) != 1:
             lacks[Ability.BREAK_BALANCER] = f"the project has {len(balancers)}"
@@ -262,6 +266,12 @@ class ComposeProject:
         raise TargetError(f"{part} is on the engine's own host, which is not to crash")
 
     async def restore_hosts(self) -> None:
+        return
+
+    async def drain_host_of(self, part: str) -> None:
+        raise TargetError(f"{part} is on the engine's own host, which has no other to go to")
+
+    async def readmit_hosts(self) -> None:
         return
 
     async def roll(self, kind: str) -> None:

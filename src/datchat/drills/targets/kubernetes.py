@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import httpx
 
+from datchat.client.clock import boottime
 from datchat.drills.targets import Ability, Part, TargetError, Usage, entrance, redis
 from datchat.drills.targets.apiserver import ApiServer, Refused, api_server
 from datchat.drills.targets.door import Streams
-from datchat.drills.targets.orchestrated import Orchestrated, until, usage_by_metrics
+from datchat.drills.targets.orchestrated import DRAIN_S, Orchestrated, until, usage_by_metrics
 from datchat.drills.targets.pods import LABEL, Pod, Ways, pods, reached
 from datchat.errors import ConfigurationError
 
@@ -30,6 +31,10 @@ ROLL_S: Final = 300.0
 """How long a roll may take: each pod in turn ends in order, starts, and has to have been ready for a while."""
 STOP_S: Final = 120.0
 """How long a pod may take to end in order."""
+KEPT_S: Final = 30.0
+"""For how long the eviction of a pod is tried that a disruption budget keeps."""
+TOO_MANY, GONE = 429, 404
+"""What Kubernetes answers to an eviction that a budget forbids, and to one of nobody."""
 ANSWER_S: Final = 2.0
 """How long a node may take to answer a question about itself."""
 
@@ -61,10 +66,18 @@ class KubernetesCluster(Orchestrated):
         self._stands: dict[str, Pod] = {}
         """Which pod each door leads to now, by the name of the one that it was made for."""
         self._http = httpx.AsyncClient(timeout=ANSWER_S, trust_env=False)
+        self._may_drain = False
+
+    @property
+    def lacks(self) -> Mapping[Ability, str]:
+        found = dict(super().lacks)
+        if not self._may_drain:
+            found[Ability.DRAIN] = "whoever drills may not change nodes"
+        return found
 
     async def open(self) -> None:
         """
-        Find the way in, and what runs there.
+        Find the way in, what runs there, and what may be done.
 
         Raises:
             TargetError: It can't be.
@@ -73,6 +86,11 @@ class KubernetesCluster(Orchestrated):
         for item in (await self._api.ask(f"{self._path}/services", labelSelector=LABEL))["items"]:
             self._servers[item["spec"]["clusterIP"]] = item["metadata"]["name"]
         self.url = await self._way_in(service)
+        wanted = {"verb": "patch", "resource": "nodes"}
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+        said = await self._api.make(path, {**kind, "spec": {"resourceAttributes": wanted}})
+        self._may_drain = bool(said["status"]["allowed"])
         self.versions = {"Kubernetes": (await self._api.ask("/version"))["gitVersion"]}
         (answer,) = await redis.ask(await self._place(await self._of("redis")), ["INFO", "server"])
         self.versions["Redis"] = answer.partition("redis_version:")[2].split()[0]
@@ -241,6 +259,37 @@ class KubernetesCluster(Orchestrated):
 
     async def _host_of(self, part: str) -> str:
         return (await self._pod(part)).host
+
+    async def _drain(self, host: str) -> None:
+        """As kubectl does it: no new pods, and an eviction for each that is there, as the disruption budgets allow."""
+        await self._api.change(f"/api/v1/nodes/{host}", {"spec": {"unschedulable": True}})
+        going = {pod.uid: pod.name for pod in await self._pods() if pod.host == host}
+        kept: set[str] = set()
+
+        async def gone() -> bool:
+            there = {pod.uid for pod in await self._pods() if pod.host == host}
+            for uid in there & going.keys():
+                try:
+                    await self._evict(going[uid])
+                    kept.discard(uid)
+                except Refused as refusal:
+                    if refusal.status == TOO_MANY:
+                        kept.add(uid)
+                    elif refusal.status != GONE:
+                        raise
+            # A budget whose other pod has no place but this host keeps this one for as long as it is drained.
+            return not there & going.keys() - (kept if boottime() > patience else set())
+
+        patience = boottime() + KEPT_S
+        await until(gone, DRAIN_S, f"{host} was not drained")
+
+    async def _evict(self, pod: str) -> None:
+        named = {"name": pod, "namespace": self._namespace}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
+        await self._api.make(f"{self._path}/pods/{pod}/eviction", eviction)
+
+    async def _readmit(self, host: str) -> None:
+        await self._api.change(f"/api/v1/nodes/{host}", {"spec": {"unschedulable": False}})
 
     async def roll(self, kind: str) -> None:
         workload = WORKLOADS[kind]

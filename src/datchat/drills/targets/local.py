@@ -58,6 +58,7 @@ class LocalCluster:
     def lacks(self) -> Mapping[Ability, str]:
         lacks = {
             Ability.CRASH: "all of it is on this machine",
+            Ability.DRAIN: "all of it is on this machine",
             Ability.ROLL: "its parts are restarted one by one",
         }
         return lacks if self._in_networks else {**lacks, Ability.CUT: "run it as root"}
@@ -160,6 +161,12 @@ class LocalCluster:
         raise TargetError(f"{part} is on this machine, which is not to crash")
 
     async def restore_hosts(self) -> None:
+        return
+
+    async def drain_host_of(self, part: str) -> None:
+        raise TargetError(f"{part} is on this machine, which has no other to go to")
+
+    async def readmit_hosts(self) -> None:
         return
 
     async def roll(self, kind: str) -> None:

@@ -23,7 +23,7 @@ from datchat.drills.targets import Ability, Part, TargetError, Usage, balancer, 
 from datchat.drills.targets.allocations import LABELS, Allocation, allocations, groups, missing, place
 from datchat.drills.targets.door import Streams
 from datchat.drills.targets.entrance import by_node_port
-from datchat.drills.targets.orchestrated import Orchestrated, until, usage_by_metrics
+from datchat.drills.targets.orchestrated import DRAIN_S, Orchestrated, until, usage_by_metrics
 from datchat.drills.targets.project import kind_of
 from datchat.errors import ConfigurationError
 
@@ -260,6 +260,27 @@ class NomadJob(Orchestrated):
 
     async def _host_of(self, part: str) -> str:
         return (await self._allocation(part)).host
+
+    async def _drain(self, host: str) -> None:
+        node = await self._node(host)
+        spec = {"Deadline": int(DRAIN_S * 1e9), "IgnoreSystemJobs": False}
+        await self._do(f"/v1/node/{node}/drain", {"DrainSpec": spec})
+
+        async def drained() -> bool:
+            return (await self._ask(f"/v1/node/{node}"))["DrainStrategy"] is None
+
+        await until(drained, DRAIN_S + LIMIT_S, f"{host} was not drained")
+        self._seen = None
+
+    async def _readmit(self, host: str) -> None:
+        await self._do(f"/v1/node/{await self._node(host)}/drain", {"DrainSpec": None, "MarkEligible": True})
+
+    async def _node(self, host: str) -> str:
+        """The number of the client on a host."""
+        found = {node["Name"]: str(node["ID"]) for node in await self._ask("/v1/nodes")}
+        if host not in found:
+            raise TargetError(f"Nomad knows no client {host}")
+        return found[host]
 
     async def roll(self, kind: str) -> None:
         """Nodes by a deployment of the job; Redis servers one at a time, the master last, each after all is well."""

@@ -15,9 +15,11 @@ from datchat.client.clock import boottime
 from datchat.drills.targets import Ability, TargetError, Usage, command
 from datchat.drills.targets.door import Doors
 
-DOES: Final = frozenset({Ability.SWITCH, Ability.CUT_FEEDS, Ability.ROLL})
+DOES: Final = frozenset({Ability.SWITCH, Ability.CUT_FEEDS, Ability.ROLL, Ability.DRAIN})
 LOOK_S: Final = 0.3
 """Between two looks at what nobody announces."""
+DRAIN_S: Final = 120.0
+"""How long a host may take to be empty."""
 
 
 class Orchestrated(ABC):
@@ -39,6 +41,8 @@ class Orchestrated(ABC):
         self._restore = restore
         self._crashed: list[str] = []
         """The hosts that are down now."""
+        self._drained: list[str] = []
+        """The hosts that take no parts now."""
         self._doors = Doors()
 
     @property
@@ -77,6 +81,24 @@ class Orchestrated(ABC):
             if self._restore is not None:
                 await command.run(self._restore.replace("{host}", shlex.quote(host)))
             self._crashed.remove(host)
+
+    @abstractmethod
+    async def _drain(self, host: str) -> None:
+        """Have the tool empty a host, as before its maintenance; done when it is."""
+
+    @abstractmethod
+    async def _readmit(self, host: str) -> None:
+        """Have the tool use it again."""
+
+    async def drain_host_of(self, part: str) -> None:
+        host = await self._host_of(part)
+        self._drained.append(host)
+        await self._drain(host)
+
+    async def readmit_hosts(self) -> None:
+        for host in list(self._drained):
+            await self._readmit(host)
+            self._drained.remove(host)
 
     async def close(self) -> None:
         await self._doors.close()

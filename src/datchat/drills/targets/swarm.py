@@ -23,7 +23,7 @@ from datchat.drills.targets.compose import PASSWORD
 from datchat.drills.targets.door import Streams
 from datchat.drills.targets.engine import SOCKET, Engine, Refused, engine
 from datchat.drills.targets.entrance import by_node_port
-from datchat.drills.targets.orchestrated import Orchestrated, until
+from datchat.drills.targets.orchestrated import DRAIN_S, Orchestrated, until
 from datchat.drills.targets.project import descriptors, memory
 from datchat.drills.targets.tasks import (
     PORTS,
@@ -281,6 +281,26 @@ class SwarmStack(Orchestrated):
 
     async def _host_of(self, part: str) -> str:
         return (await self._task(part)).host
+
+    async def _drain(self, host: str) -> None:
+        await self._make(host, "drain")
+
+        async def drained() -> bool:
+            listed = await self._engines[host].containers(f"{STACK}={self._stack}")
+            return not any(container["State"] == "running" for container in listed)
+
+        await until(drained, DRAIN_S, f"{host} was not drained")
+        self._seen = None
+
+    async def _readmit(self, host: str) -> None:
+        await self._make(host, "active")
+
+    async def _make(self, host: str, availability: str) -> None:
+        """Have a host take tasks, or none."""
+        (node,) = [node for node in await self._manager("/nodes") if node["Description"]["Hostname"] == host]
+        spec = {**node["Spec"], "Availability": availability}
+        docker = random.choice(self._living())
+        await docker.do(f"/nodes/{node['ID']}/update", spec, version=node["Version"]["Index"])
 
     async def roll(self, kind: str) -> None:
         """Replicas first, the master last: one Redis server at a time, each after the one before is well."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from datchat.backends.redis.faults import ReplyFault, passing, refused, translate
@@ -47,6 +49,12 @@ def test_a_broken_connection_is_definite_only_before_anything_was_sent(error: Ex
     assert type(translate(error, AT, sent=False)) is Unavailable
     assert type(translate(error, AT, sent=True)) is Indeterminate
     assert "h:1" in str(translate(error, AT, sent=False))
+
+
+def test_an_unknown_name_is_said_in_words() -> None:
+    """The resolver has numbers of its own, of which the system knows no names."""
+    error = socket.gaierror(socket.EAI_NODATA, "No address associated with hostname")
+    assert "can't be reached (No address associated with hostname)" in str(translate(error, AT, sent=False))
 
 
 def test_our_own_errors_stay_what_they_are() -> None:

@@ -47,6 +47,8 @@ class FakeKubernetes:
         self.done: list[tuple[str, ...]] = []
         self.refused: dict[str, int] = {}
         """Paths that are refused, with the status."""
+        self.kept: set[str] = set()
+        """Pods that a disruption budget keeps."""
 
     def client(self) -> ApiServer:
         """An API server of the drill's that talks to this one."""
@@ -65,9 +67,10 @@ class FakeKubernetes:
         own = path.partition(f"/namespaces/{NAMESPACE}/")[2]
         if request.method == "DELETE":
             return self._delete(own.rpartition("/")[2], json.loads(request.content or b"{}"))
+        if request.method == "POST":
+            return self._evict(own.split("/")[1])
         if request.method == "PATCH":
-            self.done.append(("patch", own, request.headers["Content-Type"]))
-            return httpx.Response(200, json=self.workloads[own])
+            return self._patch(request, own)
         if own == "pods":
             return httpx.Response(200, json={"items": list(self.pods.values())})
         if own.endswith("/log"):
@@ -79,6 +82,20 @@ class FakeKubernetes:
         if path == "/version":
             return httpx.Response(200, json={"gitVersion": "v1.34.4"})
         return httpx.Response(404, json={"kind": "Status", "message": f"{path} not found"})
+
+    def _patch(self, request: httpx.Request, own: str) -> httpx.Response:
+        if own in self.workloads:
+            self.done.append(("patch", own, request.headers["Content-Type"]))
+            return httpx.Response(200, json=self.workloads[own])
+        self.done.append(("patch", request.url.path, request.content.decode()))
+        return httpx.Response(200, json={})
+
+    def _evict(self, name: str) -> httpx.Response:
+        if name in self.kept:
+            return httpx.Response(429, json={"kind": "Status", "message": "it would violate the disruption budget"})
+        self.done.append(("evict", name))
+        del self.pods[name]
+        return httpx.Response(201, json={})
 
     def _delete(self, name: str, options: dict[str, Any]) -> httpx.Response:
         if name not in self.pods:

@@ -219,12 +219,13 @@ async def test_what_a_part_said(target: ComposeProject) -> None:
 async def test_what_it_lacks(target: ComposeProject) -> None:
     """One host, and no way of an update of its own; which of several balancers people use it can't tell."""
     target._ports = {"haproxy": 8081}
-    assert set(target.lacks) == {Ability.CRASH, Ability.ROLL}
+    assert set(target.lacks) == {Ability.CRASH, Ability.DRAIN, Ability.ROLL}
     target._ports = {"haproxy-1": 8081, "haproxy-2": 8081}
     assert target.lacks[Ability.BREAK_BALANCER] == "the project has 2"
-    for refused in (target.crash_host_of("web0"), target.roll("web")):
+    for refused in (target.crash_host_of("web0"), target.drain_host_of("web0"), target.roll("web")):
         with pytest.raises(TargetError):
             await refused
+    await target.readmit_hosts()
 
 
 async def test_versions_are_the_programs_own_words(fake: FakeEngine, target: ComposeProject) -> None:

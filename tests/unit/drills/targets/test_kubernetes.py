@@ -189,3 +189,35 @@ async def test_a_refusal_is_told_in_the_servers_words() -> None:
     async with target(fake) as cluster:
         with pytest.raises(TargetError, match="Kubernetes says: you may not"):
             await cluster.parts()
+
+
+async def test_a_host_is_drained_as_kubectl_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets no new pods, and loses the chat's, but for what a disruption budget keeps; then it is used again."""
+    monkeypatch.setattr(orchestrated, "LOOK_S", 0.01)
+    monkeypatch.setattr(kubernetes, "KEPT_S", 0.05)
+    fake = FakeKubernetes(*WEBS, pod("redis-0", "redis", "node1"), pod("redis-1", "redis", "node1"))
+    fake.kept.add("redis-1")
+    async with target(fake) as cluster:
+        await cluster.drain_host_of("redis-0")
+        await cluster.readmit_hosts()
+
+    (first, *evicted, last) = fake.done
+    assert first == ("patch", "/api/v1/nodes/node1", '{"spec":{"unschedulable":true}}')
+    assert sorted(evicted) == [("evict", "redis-0"), ("evict", "web-a")]
+    assert last == ("patch", "/api/v1/nodes/node1", '{"spec":{"unschedulable":false}}')
+    assert set(fake.pods) == {"web-b", "redis-1"}
+
+
+async def test_a_drain_that_is_refused_is_told() -> None:
+    """Other than by a budget: whoever drills may not, say."""
+    fake = FakeKubernetes(*WEBS)
+    fake.refused[f"/api/v1/namespaces/{NAMESPACE}/pods/web-a/eviction"] = 403
+    async with target(fake) as cluster:
+        with pytest.raises(TargetError, match="you may not"):
+            await cluster.drain_host_of("web-a")
+
+
+async def test_who_may_not_change_nodes_drains_none() -> None:
+    """As the Job in the cluster: it is said beforehand."""
+    async with target(FakeKubernetes(*WEBS)) as cluster:
+        assert cluster.lacks[Ability.DRAIN] == "whoever drills may not change nodes"

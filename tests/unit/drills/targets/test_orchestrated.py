@@ -20,8 +20,20 @@ class Rack(Orchestrated):
     tool = "Rack"
     not_made_for = MappingProxyType({Ability.PAUSE: "nothing here stands still"})
 
+    def __init__(self, crash: str | None, restore: str | None) -> None:
+        super().__init__(crash, restore)
+        self.done: list[str] = []
+
     async def _host_of(self, part: str) -> str:
         return f"host of {part}"
+
+    async def _drain(self, host: str) -> None:
+        self.done.append(f"drain {host}")
+        if host.endswith("stuck"):
+            raise TargetError("it was not drained")
+
+    async def _readmit(self, host: str) -> None:
+        self.done.append(f"readmit {host}")
 
 
 async def test_a_host_whose_crash_failed_is_had_back_all_the_same(tmp_path: Path) -> None:
@@ -45,6 +57,24 @@ async def test_one_command_alone_crashes_nothing() -> None:
     assert Ability.CRASH not in Rack("true", "true").lacks
     with pytest.raises(TargetError, match="redis-0: give --crash-command and --restore-command"):
         await rack.crash_host_of("redis-0")
+
+
+async def test_a_drained_host_is_used_again_once() -> None:
+    """Also one that was not drained to the end."""
+    rack = Rack(None, None)
+    await rack.drain_host_of("redis-0")
+    with pytest.raises(TargetError, match="not drained"):
+        await rack.drain_host_of("stuck")
+    await rack.readmit_hosts()
+    await rack.readmit_hosts()
+
+    assert Ability.DRAIN not in rack.lacks
+    assert rack.done == [
+        "drain host of redis-0",
+        "drain host of stuck",
+        "readmit host of redis-0",
+        "readmit host of stuck",
+    ]
 
 
 async def test_waiting_ends() -> None:

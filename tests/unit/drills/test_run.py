@@ -1,0 +1,46 @@
+"""What goes on beside the people and the faults of a drill."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from datchat.drills import run
+from datchat.drills.run import Drill, Order
+from datchat.drills.scenarios import SCENARIOS
+from datchat.drills.targets import TargetError, Usage
+from datchat.drills.workload.crowd import Size
+from support.eventually import eventually
+from unit.drills.fake_target import FakeTarget
+
+
+class Shy(FakeTarget):
+    """Can't be asked some times, and then can."""
+
+    def __init__(self, silent: int) -> None:
+        super().__init__()
+        self.silent = silent
+
+    async def usage(self, part: str) -> Usage | None:
+        self.silent -= 1
+        if self.silent >= 0:
+            raise TargetError("the managers have no leader")
+        return Usage(1, 2, 3)
+
+
+async def test_looks_that_come_to_nothing_end_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is asked may have gone with a crashed host: it is asked again. Where most looks failed, that is told."""
+    monkeypatch.setattr(run, "SAMPLE_S", 0.001)
+    drill = Drill(SCENARIOS["web-kill"], Shy(3), Order(seed=1, size=Size()))
+    sampling = asyncio.create_task(drill._sample())
+    try:
+        await eventually(lambda: drill._missed)
+        assert drill._hardly_sampled() == "the managers have no leader"
+        await eventually(lambda: drill._looks > 10)
+        assert not sampling.done()
+        assert len(drill._missed) == 3
+        assert drill._hardly_sampled() is None
+        assert drill.record.around.samples
+    finally:
+        sampling.cancel()
