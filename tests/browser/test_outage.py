@@ -9,19 +9,6 @@ from playwright.sync_api import expect
 from support.process import ServerProcess
 from support.visitor import Invite, Visitor
 
-SOCKETS = """
-window.sockets = [];
-window.WebSocket = class extends WebSocket {
-    constructor(...all) {
-        super(...all);
-        window.sockets.push(this);
-        if (window.away) this.close();
-    }
-};
-"""
-"""Every socket that a page makes is known, and while it is away none comes about."""
-
-
 def test_killed_while_both_type(invite: Invite, server: ServerProcess) -> None:
     """``kill -9`` in the middle: each message once, in one order for both, none lost."""
     alice, bob = invite("Alice", server), invite("Bob", server)
@@ -88,7 +75,7 @@ def test_outbox_survives_a_reload(invite: Invite, server: ServerProcess) -> None
 def test_caught_up_is_counted(invite: Invite, server: ServerProcess) -> None:
     """After a reconnect the banner says how much was caught up and sent, then only the nodes again."""
     alice, bob = invite("Alice", server), invite("Bob", server)
-    alice.page.add_init_script(SOCKETS)
+    alice.hold_sockets()
     alice.visit()
     alice.expect_outage()
     expect(alice.node).to_have_text("page from web0 (127.0.0.1) · socket on web0 (127.0.0.1)", use_inner_text=True)
@@ -97,10 +84,10 @@ def test_caught_up_is_counted(invite: Invite, server: ServerProcess) -> None:
     expect(alice.node).to_contain_text("Offline")
     # There is time for somebody else to write before the page is back. A browser may hold a try back for seconds, and
     # would make it when the server is there again.
-    alice.page.evaluate("() => { window.away = true; window.sockets.forEach((socket) => socket.close()); }")
+    alice.go_away()
     server.start()
     bob.post("lobby", "theirs 1", "theirs 2")
-    alice.page.evaluate("() => { window.away = false; window.dispatchEvent(new Event('online')); }")
+    alice.come_back()
     expect(alice.node).to_contain_text("Back on web0, 2 messages caught up, 1 sent.", timeout=30_000)
     alice.sees("theirs 1", "theirs 2", "mine")
 
@@ -124,7 +111,7 @@ def test_short_interruption_is_not_shown(invite: Invite, room: str) -> None:
     """A line that is back within a second changes nothing that is seen."""
     alice = invite("Alice")
     alice.make_room(room)
-    alice.page.add_init_script(SOCKETS)
+    alice.hold_sockets()
     alice.visit(room)
     alice.page.evaluate("""() => {
         window.said = [];

@@ -29,7 +29,6 @@ def test_messages_go_both_ways(invite: Invite, room: str) -> None:
 def test_sending_then_stored(invite: Invite, room: str) -> None:
     """A message shows at once as busy, and is the same element when it is stored."""
     alice, _ = pair(invite, room)
-    alice.context.set_offline(True)
     alice.page.evaluate("""() => {
         window.seen = [];
         new MutationObserver((records) => {
@@ -40,7 +39,6 @@ def test_sending_then_stored(invite: Invite, room: str) -> None:
     }""")
     alice.say("one")
     message = alice.message("one")
-    alice.context.set_offline(False)
     expect(message.locator(".state")).to_have_text("stored")
     expect(message).not_to_have_attribute("aria-busy", "true")
     assert alice.page.evaluate("window.seen") == ["true"]
@@ -245,9 +243,9 @@ def test_much_at_once(invite: Invite, room: str) -> None:
     """Five hundred messages that came while the line was down are caught up in order, and the page stays quick."""
     alice, bob = invite("Alice"), invite("Bob")
     alice.make_room(room)
+    bob.hold_sockets()
     bob.visit(room)
-    bob.expect_outage()
-    bob.context.set_offline(True)
+    bob.go_away()
     texts = [f"message {number}" for number in range(1, 521)]
     alice.post(room, *texts)
     bob.page.evaluate("""() => {
@@ -256,11 +254,58 @@ def test_much_at_once(invite: Invite, room: str) -> None:
             for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
         }).observe({ entryTypes: ["longtask"] });
     }""")
-    bob.context.set_offline(False)
+    bob.come_back()
     expect(bob.message(texts[-1])).to_be_in_viewport(timeout=40_000)
     shown = bob.texts()
+    assert 80 <= len(shown) < 200, "what is drawn at once is about as much as a room opens with"
     assert shown == texts[-len(shown) :]
     assert bob.page.evaluate("window.longest") < 500
+    bob.message(shown[0]).scroll_into_view_if_needed()
+    expect(bob.message(texts[-len(shown) - 1])).to_be_attached()
+
+
+def test_much_at_once_scrolled_up(invite: Invite, room: str) -> None:
+    """Who reads further up while five hundred messages come stays there, and can read on from there to the last."""
+    alice, bob = invite("Alice"), invite("Bob")
+    alice.make_room(room)
+    alice.post(room, *[f"line {number}" for number in range(60)])
+    bob.hold_sockets()
+    bob.visit(room)
+    bob.log.evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")
+    place = bob.log.evaluate("(log) => log.scrollTop")
+    bob.go_away()
+    texts = [f"message {number}" for number in range(1, 521)]
+    alice.post(room, *texts)
+    bob.come_back()
+    button = bob.page.get_by_role("button", name="99+ new messages")
+    expect(button).to_be_visible(timeout=40_000)
+    assert bob.log.evaluate("(log) => log.scrollTop") == place
+    assert bob.texts() == [*(f"line {number}" for number in range(60)), *texts[:80]]
+    expect(bob.page.get_by_role("separator", name="New messages")).to_have_count(1)
+    bob.log.evaluate("(log) => { log.scrollTop = log.scrollHeight; }")
+    expect(bob.message(texts[100])).to_be_attached()
+    button.click()
+    expect(bob.message(texts[-1])).to_be_in_viewport()
+    expect(button).to_be_hidden()
+    shown = bob.texts()
+    assert shown == texts[-len(shown) :]
+
+
+def test_composer_is_left_alone(invite: Invite, room: str) -> None:
+    """What comes does not touch the box that one writes in: to fit it lays the whole page out, once a message."""
+    alice, bob = pair(invite, room)
+    alice.box.fill("half a sen")
+    alice.page.evaluate("""() => {
+        window.touched = 0;
+        const box = document.querySelector("#composer textarea");
+        new MutationObserver((records) => { window.touched += records.length; }).observe(box, { attributes: true });
+    }""")
+    texts = [f"message {number}" for number in range(5)]
+    bob.post(room, *texts)
+    alice.sees(*texts)
+    assert alice.page.evaluate("window.touched") == 0
+    alice.box.fill("two\nlines")
+    alice.page.wait_for_function("() => window.touched > 0")
 
 
 def test_counter_and_limit(invite: Invite, room: str) -> None:

@@ -26,6 +26,18 @@ CHANGED = "net::ERR_NETWORK_CHANGED"
 """What Chromium says when the machine has got or lost a network interface, whoever made it."""
 NETWORK = re.compile(r"Failed to load resource: net::|WebSocket connection to .* failed")
 
+SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+    constructor(...all) {
+        super(...all);
+        window.sockets.push(this);
+        if (window.away) this.close();
+    }
+};
+"""
+"""Every socket that a page makes is known, and while it is away none comes about."""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -91,6 +103,19 @@ class Visitor:
     def expect_refusal(self, status: int) -> None:
         """From here on an answer with this status is what the test wants."""
         self._refusals.append(str(status))
+
+    def hold_sockets(self) -> None:
+        """Before a visit: have a hand on the sockets of this page."""
+        self.page.add_init_script(SOCKETS)
+
+    def go_away(self) -> None:
+        """Lose the line until ``come_back``. What a browser calls offline leaves the sockets that are open alone."""
+        self.expect_outage()
+        self.page.evaluate("() => { window.away = true; window.sockets.forEach((socket) => socket.close()); }")
+
+    def come_back(self) -> None:
+        """Have a line again, and know of it at once."""
+        self.page.evaluate("() => { window.away = false; window.dispatchEvent(new Event('online')); }")
 
     # What they do
 

@@ -74,14 +74,16 @@ export class ComposerView {
       this.#room = room;
       this.#set(recall(room.id));
     }
-    this.#text.placeholder = `Write to ${room.title}`;
     this.#allow();
   }
 
+  /** With every message that comes: nothing that measures the layout. */
   #allow() {
-    this.#text.disabled = this.#room.archived;
-    this.#text.placeholder = this.#room.archived ? "This room is archived." : `Write to ${this.#room.title}`;
-    this.#measure();
+    const { archived, title } = this.#room;
+    this.#text.disabled = archived;
+    const placeholder = archived ? "This room is archived." : `Write to ${title}`;
+    if (this.#text.placeholder !== placeholder) this.#text.placeholder = placeholder;
+    this.#judge();
   }
 
   #show(kind, text) {
@@ -147,10 +149,17 @@ export class ComposerView {
     this.#measure();
   }
 
+  /** As high as what is written. */
   #measure() {
-    const { value, style } = this.#text;
+    const { style } = this.#text;
     style.height = "auto";
     style.height = `${this.#text.scrollHeight}px`;
+    this.#judge();
+  }
+
+  /** Whether it can be sent, and how much more fits in. */
+  #judge() {
+    const { value } = this.#text;
     const left = this.#limit - lengthOf(value);
     this.#count.hidden = left > COUNT_FROM;
     this.#count.textContent = left >= 0 ? `${left} left` : `${-left} too many`;

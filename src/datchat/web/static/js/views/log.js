@@ -67,7 +67,7 @@ export class LogView {
 
   /** Go to the newest message. */
   newest() {
-    if (!this.#atTail) this.#draw(OPENING);
+    if (!this.#atTail) this.#drawUnread();
     this.#scroll.toEnd({ smooth: this.#scroll.room.below < 4 * this.#scroll.room.screen });
     this.#look();
   }
@@ -101,8 +101,7 @@ export class LogView {
       return;
     }
     this.#archived = room.archived;
-    this.#draw(Math.max(OPENING, Math.min(room.unread + 20, MOST)));
-    const divider = room.unread > 0 ? this.#lines.divide(this.#firstUnread(room)) : null;
+    const divider = this.#drawUnread();
     this.#scroll.toEnd();
     if (divider !== null && divider.offsetTop < this.#log.scrollTop) this.#scroll.to(divider, 0.15);
     this.#look();
@@ -140,6 +139,13 @@ export class LogView {
     this.#markLatest();
   }
 
+  /** Draw what is unread and some of what came before. @returns {HTMLElement | null} the line above what is unread */
+  #drawUnread() {
+    const room = this.#room;
+    this.#draw(Math.max(OPENING, Math.min(room.unread + 20, MOST)));
+    return room.unread > 0 ? this.#lines.divide(this.#firstUnread(room)) : null;
+  }
+
   /** The first of the last `unread` messages of others. */
   #firstUnread(room) {
     let left = Math.min(room.unread, 100);
@@ -171,15 +177,24 @@ export class LogView {
     this.#lookSoon();
   }
 
+  /**
+   * Much at once takes no longer than opening a room: who watches the end gets the last of it, who reads further up
+   * the first; scrolling brings the rest.
+   */
   #append(added, firstUnseen) {
-    const fresh = added.slice(-MOST).map((message) => this.#adopt(message));
+    const reading = !this.#scroll.stuck;
+    const most = document.hidden ? MOST : OPENING;
+    const taken = reading ? added.slice(0, most) : added.slice(-most);
+    const passed = reading ? added.slice(most) : added.slice(0, -most);
+    for (const { nonce } of passed) this.#dropDraft(nonce);
+    const fresh = taken.map((message) => this.#adopt(message));
     const before = this.#firstPending();
     for (const view of fresh) {
       if (view.element.isConnected && view.element.nextElementSibling === before) continue;
       this.#takeOut(view);
       this.#log.insertBefore(view.element, before);
     }
-    if (added.length > MOST) this.#drop(this.#shown.splice(0));
+    if (passed.length > 0 && !reading) this.#drop(this.#shown.splice(0));
     this.#shown.push(...fresh);
     this.#arrange(fresh);
     this.#arrangePending();
