@@ -345,6 +345,26 @@ test("a view that arrives after the person went elsewhere is not shown", async (
   assert.equal(store.current.id, "lobby");
 });
 
+test("a room that is opened again while its view is on its way is shown when it comes, and asked for once", async () => {
+  const answers = [];
+  const { store, socket, told } = await begin({
+    api: { messages: () => new Promise((resolve) => answers.push(resolve)) },
+  });
+  socket.hello();
+  const opening = store.open("other");
+  socket.say(joined(socket, "other"));
+  await store.open("lobby");
+  store.open("other");
+  told.length = 0;
+  assert.equal(answers.length, 1);
+  answers[0](viewOf(logOf(2), timeline));
+  await opening;
+  assert.deepEqual(
+    told.filter(({ type }) => type === "open").map(({ room }) => [room.id, room.viewed]),
+    [["other", true]],
+  );
+});
+
 test("a view that can't be had is told, and the room can be tried again", async () => {
   const { store, told } = await begin({
     api: { messages: async () => Promise.reject(new ApiError(503, "unavailable", "Not now.")) },
@@ -441,6 +461,41 @@ test("a room that somebody makes appears, and is joined", async () => {
   assert.deepEqual([store.rooms.get("new").title, store.rooms.get("new").archived], ["Newer", true]);
   socket.say({ type: "room", change: "member_removed", room: { id: "new" }, user: ALICE.id });
   assert.equal(store.rooms.has("new"), false);
+});
+
+const fieldsOf = (id) => ({ id, title: id, private: false, archived: false, cursor: cursor(0), read: 0, unread: 0 });
+
+test("a list that was asked for before another and comes after it takes no room away", async () => {
+  const answers = [];
+  const { socket, store } = await begin({ api: { rooms: () => new Promise((resolve) => answers.push(resolve)) } });
+  socket.hello();
+  for (const id of ["one", "two"]) socket.say({ type: "room", change: "created", room: { id } });
+  const before = ["lobby", "other"].map(fieldsOf);
+  answers[1]([...before, ...["one", "two"].map(fieldsOf)]);
+  await settle();
+  answers[0]([...before, fieldsOf("one")]);
+  await settle();
+  assert.deepEqual([...store.rooms.keys()], ["lobby", "other", "one", "two"]);
+});
+
+test("a room that one makes stays, whatever list was on its way", async () => {
+  const answers = [];
+  const { socket, store } = await begin({
+    api: {
+      rooms: () => new Promise((resolve) => answers.push(resolve)),
+      createRoom: async ({ id }) => fieldsOf(id),
+    },
+  });
+  socket.hello();
+  socket.say({ type: "room", change: "created", room: { id: "theirs" } });
+  await store.createRoom({ id: "mine", title: "mine", private: false });
+  answers[0](["lobby", "other", "theirs"].map(fieldsOf));
+  await settle();
+  assert.equal(store.current.id, "mine");
+  answers[1](["lobby", "mine", "other", "theirs"].map(fieldsOf));
+  await settle();
+  assert.deepEqual([...store.rooms.keys()], ["lobby", "mine", "other", "theirs"]);
+  assert.equal(store.current.id, "mine");
 });
 
 // Unread and reading

@@ -9,6 +9,9 @@ export class Directory {
   #api;
   #me;
   #tell;
+  /** How many lists were asked for, and which of them was the last to be taken. */
+  #asked = 0;
+  #taken = 0;
 
   /**
    * @param {{api: import("./api.js").Api, me: string, listed: object[], onCame: (room: Room) => void,
@@ -24,7 +27,14 @@ export class Directory {
 
   /** @param {{id: string, title: string, private: boolean}} fields @returns {Promise<Room>} */
   async create(fields) {
-    return this.#admit(await this.#api.createRoom(fields));
+    const room = this.#admit(await this.#api.createRoom(fields));
+    this.#tell.onListed();
+    if (this.#taken < this.#asked) {
+      // A list that is on its way may not know of it.
+      this.#taken = this.#asked + 1;
+      this.refresh();
+    }
+    return room;
   }
 
   /** @param {Room} room @param {{title?: string, archived?: boolean}} change */
@@ -34,12 +44,15 @@ export class Directory {
 
   /** Read the list again: something in it has changed, or may have. */
   async refresh() {
+    const turn = (this.#asked += 1);
     let listed;
     try {
       listed = await this.#api.rooms();
     } catch {
       return; // The next reconnect asks again.
     }
+    if (turn < this.#taken) return; // One that was asked for later has come before.
+    this.#taken = turn;
     const order = new Map();
     for (const fields of listed) {
       const room = this.rooms.get(fields.id) ?? this.#admit(fields);
@@ -79,7 +92,6 @@ export class Directory {
     if (known !== undefined) return known;
     const room = new Room(fields, this.#me);
     this.rooms.set(room.id, room);
-    this.#tell.onListed();
     this.#tell.onCame(room);
     return room;
   }

@@ -7,6 +7,8 @@ const PAGE = 50;
 export class Pages {
   #api;
   #complain;
+  /** @type {Map<Room, {generation: number, loaded: Promise<void>}>} newest messages that are on their way */
+  #underWay = new Map();
   /** @type {Map<string, Promise<import("./timeline.js").Message | null>>} quoted messages by room and offset */
   #quoted = new Map();
 
@@ -19,15 +21,25 @@ export class Pages {
     this.#complain = complain;
   }
 
-  /** Load a room's newest messages. @param {Room} room */
-  async newest(room) {
-    const turn = room.expect();
-    try {
-      room.load(await this.#api.messages(room.id, { limit: PAGE }), turn);
-    } catch (error) {
-      room.cancel();
-      this.#complain(`${room.title} could not be loaded. ${error.message}`);
+  /** Whether a room's newest messages are on their way. @param {Room} room */
+  underWay(room) {
+    return this.#underWay.get(room)?.generation === room.generation;
+  }
+
+  /**
+   * Load a room's newest messages.
+   * @param {Room} room
+   * @returns {Promise<void>} Asking again while they are on their way is the same promise.
+   */
+  newest(room) {
+    if (!this.underWay(room)) {
+      const load = { generation: room.generation, loaded: null };
+      load.loaded = this.#load(room).finally(() => {
+        if (this.#underWay.get(room) === load) this.#underWay.delete(room);
+      });
+      this.#underWay.set(room, load);
     }
+    return this.#underWay.get(room).loaded;
   }
 
   /**
@@ -58,6 +70,16 @@ export class Pages {
     const key = `${room.id}/${offset}`;
     if (!this.#quoted.has(key)) this.#quoted.set(key, this.#ask(room.id, offset, key));
     return this.#quoted.get(key);
+  }
+
+  async #load(room) {
+    const turn = room.expect();
+    try {
+      room.load(await this.#api.messages(room.id, { limit: PAGE }), turn);
+    } catch (error) {
+      room.cancel();
+      this.#complain(`${room.title} could not be loaded. ${error.message}`);
+    }
   }
 
   async #ask(room, offset, key) {

@@ -60,6 +60,11 @@ export class Room {
     return offsetOf(this.cursor);
   }
 
+  /** How often it has started over. */
+  get generation() {
+    return this.#generation;
+  }
+
   get oldest() {
     return this.offsets[0];
   }

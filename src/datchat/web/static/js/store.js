@@ -42,7 +42,6 @@ export class Store extends EventTarget {
   #pages;
   #marks;
   #line;
-  #opening = 0;
   #older = null;
 
   /**
@@ -115,15 +114,15 @@ export class Store extends EventTarget {
       this.#notice("error", "There is no such room, or it is not open to you.");
       return;
     }
-    const turn = (this.#opening += 1);
     if (room !== this.current) {
       this.current.trim(false);
       this.current = room;
     }
     this.#tell("open", { room });
     if (room.viewed) return;
+    const again = this.#pages.underWay(room);
     await this.#load(room);
-    if (turn !== this.#opening || room !== this.current) return;
+    if (again || room !== this.current) return;
     if (room.viewed) this.#tell("open", { room });
     else this.#timers.setTimeout(() => room === this.current && !room.viewed && this.open(id), LOAD_AGAIN_MS);
   }
@@ -216,13 +215,13 @@ export class Store extends EventTarget {
   }
 
   /**
-   * Make a room and show it.
+   * Make a room and show it. The promise ends when it is made.
    * @param {{id: string, title: string, private: boolean}} fields
    * @throws {import("./api.js").ApiError}
    */
   async createRoom(fields) {
     const room = await this.#directory.create(fields);
-    await this.open(room.id);
+    this.open(room.id);
   }
 
   /** @param {{title?: string, archived?: boolean}} change @throws {import("./api.js").ApiError} */
