@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from support.process import ServerProcess
 from support.visitor import Invite, Visitor
 
+
 def test_killed_while_both_type(invite: Invite, server: ServerProcess) -> None:
     """``kill -9`` in the middle: each message once, in one order for both, none lost."""
     alice, bob = invite("Alice", server), invite("Bob", server)
