@@ -224,7 +224,8 @@ job "datchat" {
           cap_drop        = ["all"]
           security_opt    = ["no-new-privileges"]
           work_dir        = "/data"
-          entrypoint      = ["/bin/sh", "-c", "until [ -s /local/master ]; do sleep 0.2; done; . /local/master; exec /bin/sh /local/sentinel-start /local/sentinel.conf"]
+          # Only for its first time it has to be told where the master is: that server may be away later.
+          entrypoint      = ["/bin/sh", "-c", "until [ -s /local/master ] || [ -s /data/sentinel.conf ]; do sleep 0.2; done; . /local/master; exec /bin/sh /local/sentinel-start /local/sentinel.conf"]
           command         = ""
         }
         env {
@@ -341,7 +342,8 @@ job "datchat" {
         init            = true
         cap_drop        = ["all"]
         security_opt    = ["no-new-privileges"]
-        entrypoint      = ["/bin/sh", "-c", "until [ \"$(wc -w </local/sentinels)\" = 3 ]; do sleep 0.2; done; exec env DATCHAT_STORE=redis+sentinel://$(tr -s ' \\n' , </local/sentinels | sed 's/,$//')/mymaster datchat serve"]
+        # Two of the three know the third, which may be away with its host.
+        entrypoint      = ["/bin/sh", "-c", "until [ \"$(wc -w </local/sentinels)\" -ge 2 ]; do sleep 0.2; done; exec env DATCHAT_STORE=redis+sentinel://$(tr -s ' \\n' , </local/sentinels | sed 's/,$//')/mymaster datchat serve"]
         command         = ""
       }
       env {
