@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
-from datchat import __version__, settings
+from datchat import __version__, lean, settings  # noqa: F401 lean comes before what it keeps away
 from datchat.cluster.options import add_cluster
 from datchat.drills.options import add_drill
 from datchat.errors import BackendError, ClientError, ConfigurationError, WrongUsage
