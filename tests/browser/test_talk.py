@@ -308,6 +308,18 @@ def test_composer_is_left_alone(invite: Invite, room: str) -> None:
     alice.page.wait_for_function("() => window.touched > 0")
 
 
+def test_composer_fits_a_turned_phone(invite: Invite, room: str) -> None:
+    """What is half written is seen whole when the page becomes narrower."""
+    alice, _ = pair(invite, room)
+    alice.page.set_viewport_size({"width": 800, "height": 600})
+    alice.box.fill("some words " * 12)
+    alice.page.set_viewport_size({"width": 360, "height": 600})
+    alice.page.wait_for_function("""() => {
+        const box = document.querySelector("#composer textarea");
+        return box.scrollHeight <= box.clientHeight && box.clientHeight > 60;
+    }""")
+
+
 def test_counter_and_limit(invite: Invite, room: str) -> None:
     """Near the limit the characters left are shown; past it nothing is sent."""
     alice, _ = pair(invite, room)

@@ -32,6 +32,7 @@ export class ComposerView {
     });
     this.#text.addEventListener("keydown", (event) => this.#key(event));
     this.#text.addEventListener("input", () => this.#typed());
+    window.addEventListener("resize", () => this.#measure());
     byId("composer-cancel").addEventListener("click", () => this.#leave());
     store.addEventListener("open", (event) => this.#open(event.detail.room));
     store.addEventListener("room", (event) => event.detail.room === this.#room && this.#allow());
