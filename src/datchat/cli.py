@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import uvloop
 
-from datchat import __version__, lean, settings  # noqa: F401 lean comes before what it keeps away
+from datchat import __version__, lean, settings  # lean comes before what it keeps away
 from datchat.cluster.options import add_cluster
 from datchat.drills.options import add_drill
 from datchat.errors import BackendError, ClientError, ConfigurationError, WrongUsage
@@ -133,6 +133,7 @@ def _add_verify(commands: Any) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    lean.start()
     from datchat import app, log
 
     flags = {setting.field: getattr(options, setting.field) for setting in settings.listing()}
@@ -145,6 +146,7 @@ def _serve(options: argparse.Namespace) -> int:
         if folder is not None:
             print(f"data in {folder.absolute()}, kept between runs")
         print("stop it with Ctrl-C", flush=True)
+        lean.started()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(app.serve(chosen, announce))

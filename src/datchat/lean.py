@@ -6,6 +6,7 @@ structlog loads rich where it is installed, for tracebacks that nobody here asks
 imported (the language reference, 5.3.1).
 """
 
+import gc
 import sys
 
 if "rich" not in sys.modules:
@@ -14,3 +15,14 @@ if "rich" not in sys.modules:
         import structlog  # noqa: F401
     finally:
         del sys.modules["rich"]
+
+
+def start() -> None:
+    """While a program is loaded there is next to no garbage: nobody looks for it. ``started`` has to follow."""
+    gc.disable()
+
+
+def started() -> None:
+    """From here on garbage is looked for, among what has come since: what was loaded stays as long as the process."""
+    gc.freeze()
+    gc.enable()

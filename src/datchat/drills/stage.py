@@ -87,7 +87,7 @@ class Stage:
 
     async def whole(self) -> None:
         """
-        Wait until the cluster is whole again.
+        Wait until the cluster is whole.
 
         Raises:
             Unhealed: It was not in time.
@@ -99,7 +99,8 @@ class Stage:
             seen_well = seen_well + 1 if trouble is None else 0
             self.doing = f"healing: {trouble}" if trouble else "calm"
             if trouble is not None and boottime() > deadline:
-                raise Unhealed(f"{WHOLE_S:g} s after the last fault the cluster was not whole: {trouble}")
+                since = "the last fault" if self.crowd.around.faults else "people had arrived"
+                raise Unhealed(f"{WHOLE_S:g} s after {since} the cluster was not whole: {trouble}")
             await asyncio.sleep(LOOK_S)
 
     # Faults

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
-from datchat.drills import run
+from datchat.drills import run, stage
 from datchat.drills.run import Drill, Order
 from datchat.drills.scenarios import SCENARIOS
+from datchat.drills.stage import Stage
 from datchat.drills.targets import TargetError, Usage
-from datchat.drills.workload.crowd import Size
+from datchat.drills.workload.crowd import Crowd, Size
 from support.eventually import eventually
 from unit.drills.fake_target import FakeTarget
 
@@ -44,3 +46,38 @@ async def test_looks_that_come_to_nothing_end_nothing(monkeypatch: pytest.Monkey
         assert drill.record.around.samples
     finally:
         sampling.cancel()
+
+
+class Recovering(FakeTarget):
+    """Not whole yet when it is first asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.troubles = ["2 servers are master"] * 3
+        self.killed_in_trouble: list[bool] = []
+
+    async def trouble(self) -> str | None:
+        return self.troubles.pop() if self.troubles else await super().trouble()
+
+    async def kill(self, *parts: str) -> None:
+        self.killed_in_trouble.append(bool(self.troubles))
+        await super().kill(*parts)
+
+
+class Impatient(Stage):
+    """A stage on which nobody waits."""
+
+    async def hold(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+async def test_nothing_is_broken_before_the_cluster_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that has just had a failover by hand would bear two faults at once."""
+    monkeypatch.setattr(stage, "LOOK_S", 0.0)
+    target = Recovering()
+    drill = Drill(SCENARIOS["web-kill"], target, Order(seed=1, size=Size()))
+    crowd = Crowd(Size(), target.url, [], ["lobby"], 1)
+
+    await drill._break(Impatient(target, crowd, random.Random(1), 30.0))
+
+    assert target.killed_in_trouble == [False]

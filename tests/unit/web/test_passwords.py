@@ -7,9 +7,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from argon2.exceptions import VerifyMismatchError
 
 from datchat.errors import RateLimited
-from datchat.web.passwords import Passwords
+from datchat.web.passwords import Passwords, Profile
 
 
 @pytest.fixture
@@ -36,13 +37,23 @@ async def test_the_standard_is_argon2id_of_rfc_9106() -> None:
     passwords.close()
 
 
-async def test_without_a_hash_the_same_work_ends_in_no(passwords: Passwords) -> None:
-    """Verifying against nobody hashes with the same parameters as against somebody."""
+@pytest.mark.parametrize("profile", ["standard", "cheap"])
+async def test_without_a_hash_the_same_work_ends_in_no(profile: Profile) -> None:
+    """Verifying against nobody hashes with the same parameters as against somebody, to the end."""
+    passwords = Passwords(profile)
     seen: list[str] = []
     verify = passwords._verify
     passwords._verify = lambda password, hashed: bool(seen.append(hashed)) or verify(password, hashed)  # type: ignore[method-assign]
     assert not await passwords.verify("x", None)
     assert not passwords.outdated(seen[0])
+    with pytest.raises(VerifyMismatchError):
+        passwords._hasher.verify(seen[0], "x")
+    assert len(seen[0]) == len(await passwords.hash("x"))
+    passwords.close()
+
+
+async def test_what_is_no_hash_is_nobodys(passwords: Passwords) -> None:
+    """The answer is no, whatever is stored."""
     assert not await passwords.verify("x", "no hash at all")
 
 
