@@ -149,10 +149,13 @@ class Drill:
                 await asyncio.sleep(0.05)
 
     async def _break(self, stage: Stage) -> None:
+        # One that has hardly got over something else, as a failover by hand, would bear two faults at once.
+        try:
+            await stage.whole()
+        except Unhealed as error:
+            raise TargetError(f"nothing was broken: {error}") from error
         await stage.hold(CALM_S)
         try:
-            # One that has hardly got over something else, as a failover by hand, would bear two faults at once.
-            await stage.whole()
             await self.scenario.steps(stage)
             await stage.whole()
         except Unhealed as error:

@@ -99,8 +99,7 @@ class Stage:
             seen_well = seen_well + 1 if trouble is None else 0
             self.doing = f"healing: {trouble}" if trouble else "calm"
             if trouble is not None and boottime() > deadline:
-                since = "the last fault" if self.crowd.around.faults else "people had arrived"
-                raise Unhealed(f"{WHOLE_S:g} s after {since} the cluster was not whole: {trouble}")
+                raise Unhealed(f"after {WHOLE_S:g} s the cluster was not whole: {trouble}")
             await asyncio.sleep(LOOK_S)
 
     # Faults

@@ -49,18 +49,19 @@ async def test_looks_that_come_to_nothing_end_nothing(monkeypatch: pytest.Monkey
 
 
 class Recovering(FakeTarget):
-    """Not whole yet when it is first asked."""
+    """Not whole the first times that it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, times: int) -> None:
         super().__init__()
-        self.troubles = ["2 servers are master"] * 3
+        self.times = times
         self.killed_in_trouble: list[bool] = []
 
     async def trouble(self) -> str | None:
-        return self.troubles.pop() if self.troubles else await super().trouble()
+        self.times -= 1
+        return "2 servers are master" if self.times >= 0 else await super().trouble()
 
     async def kill(self, *parts: str) -> None:
-        self.killed_in_trouble.append(bool(self.troubles))
+        self.killed_in_trouble.append(self.times >= 0)
         await super().kill(*parts)
 
 
@@ -71,13 +72,26 @@ class Impatient(Stage):
         await asyncio.sleep(0)
 
 
-async def test_nothing_is_broken_before_the_cluster_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster that has just had a failover by hand would bear two faults at once."""
+async def break_something(target: FakeTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "LOOK_S", 0.0)
-    target = Recovering()
-    drill = Drill(SCENARIOS["web-kill"], target, Order(seed=1, size=Size()))
+    monkeypatch.setattr(stage, "WHOLE_S", 0.05)
     crowd = Crowd(Size(), target.url, [], ["lobby"], 1)
-
+    drill = Drill(SCENARIOS["web-kill"], target, Order(seed=1, size=Size()))
     await drill._break(Impatient(target, crowd, random.Random(1), 30.0))
 
+
+async def test_nothing_is_broken_before_the_cluster_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that has just had a failover by hand would bear two faults at once."""
+    target = Recovering(3)
+    await break_something(target, monkeypatch)
+
     assert target.killed_in_trouble == [False]
+
+
+async def test_a_cluster_that_is_never_whole_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not the drill that broke it: that is no verdict against it, and nothing is done to it."""
+    target = Recovering(10**9)
+    with pytest.raises(TargetError, match=r"nothing was broken: after 0\.05 s .* 2 servers are master"):
+        await break_something(target, monkeypatch)
+
+    assert target.killed_in_trouble == []
